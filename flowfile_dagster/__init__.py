@@ -1,0 +1,1 @@
+"""Flowfile flows as Dagster assets."""

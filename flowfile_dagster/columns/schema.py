@@ -1,0 +1,34 @@
+"""Schemas as data: to and from JSON, and the difference of two as a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from flowfile_dagster.columns.dtypes import dtype_text, parse_dtype
+
+
+def schema_to_json(schema: pl.Schema) -> list[list[str]]:
+    """``[[name, dtype text], …]`` in column order."""
+    return [[name, dtype_text(dtype)] for name, dtype in schema.items()]
+
+
+def schema_from_json(columns: Iterable[Iterable[str]]) -> pl.Schema:
+    """The reverse of `schema_to_json`."""
+    return pl.Schema([(name, parse_dtype(text)) for name, text in columns])
+
+
+def explain_difference(expected: pl.Schema, actual: pl.Schema) -> str | None:
+    """The first difference as a sentence, or None where names, order and dtypes are equal."""
+    for name, dtype in expected.items():
+        if name not in actual:
+            return f"column {name!r} is missing"
+        if actual[name] != dtype:
+            return f"column {name!r} is {dtype_text(actual[name])}, expected {dtype_text(dtype)}"
+    for name in actual:
+        if name not in expected:
+            return f"column {name!r} was not expected"
+    if list(expected) != list(actual):
+        return f"columns are in another order: {list(actual)}, expected {list(expected)}"
+    return None

@@ -1,0 +1,36 @@
+"""What a node may ask of the house while it builds, predicts or runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import polars as pl
+
+from flowfile_dagster.contract.settings import ParameterValue
+
+
+class PathResolver(Protocol):
+    """Turns the paths of a flow file into absolute ones."""
+
+    def resolve_path(self, text: str) -> Path:
+        """The absolute path for `text`; a relative one is looked for under the flow's roots, in order."""
+        ...
+
+
+class BuildContext(PathResolver, Protocol):
+    """Everything that a node needs from above."""
+
+    @property
+    def is_prediction(self) -> bool:
+        """Whether only the schema is wanted: a source that must read to know its schema reads a sample."""
+        ...
+
+    @property
+    def parameters(self) -> dict[str, ParameterValue]:
+        """The values of the flow's parameters (a gate asks for them by name)."""
+        ...
+
+    def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
+        """Run a plan, lazy sinks included. For barriers, writers, and sources that must look into a file for its types."""
+        ...

@@ -1,0 +1,164 @@
+"""What a node type must answer: the only thing that the rest of the house knows about nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+
+import polars as pl
+
+from flowfile_dagster.columns.lineage import ColumnLineage
+from flowfile_dagster.contract.context import BuildContext, PathResolver
+from flowfile_dagster.contract.settings import NodeSettings
+
+SettingsT = TypeVar("SettingsT", bound=NodeSettings)
+
+#: What `build` returns: one frame, or one per output handle (``{"output-0": …, "output-1": …}``).
+Frames: TypeAlias = pl.LazyFrame | Mapping[str, pl.LazyFrame]
+#: A schema per input or output; None is opaque: it cannot be known without running.
+MaybeSchema: TypeAlias = pl.Schema | None
+
+
+class Trait(Enum):
+    """How a node behaves. Planner and engine decide by traits, never by the name of a type."""
+
+    SOURCE = "source"  # has no data input of its own
+    SINK = "sink"  # writes something outside: never run as a side effect, never shared
+    NARROW = "narrow"  # works row by row: each output row comes from one input row
+    WIDE = "wide"  # needs to see many rows at once
+    PASSTHROUGH = "passthrough"  # delivers its first input unchanged, so the result needs no second copy
+    ORDER_SENSITIVE = "order-sensitive"  # the result depends on the order of the input rows
+    ORDER_PRODUCING = "order-producing"  # the order of the output rows is defined by the operation
+    RANDOM = "random"  # draws random numbers: never evaluate it twice for one result
+    VOLATILE = "volatile"  # the same inputs may give another result next time: never reuse a stored one
+    BARRIER = "barrier"  # cannot stay lazy: `compute` runs inside a step and may collect
+    RUNS_USER_CODE = "runs-user-code"  # executes code that stands in the flow file
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The inputs that a node takes: at least `minimum`, at most `maximum` (None: any number, in order)."""
+
+    minimum: int
+    maximum: int | None
+
+    @property
+    def is_multi(self) -> bool:
+        """Whether main inputs form an ordered list; otherwise there is one main input and a right one."""
+        return self.maximum is None
+
+
+NO_INPUT = Ports(0, 0)
+ONE_INPUT = Ports(1, 1)
+TWO_INPUTS = Ports(2, 2)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something outside that a node reads.
+
+    `uri` is its name in the graph (an absolute path, or a pattern). `files` are the files whose state identifies
+    it: their bytes, or only names, sizes and times where `content` is false.
+    """
+
+    uri: str
+    files: tuple[Path, ...] = ()
+    content: bool = True
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something outside that a sink writes. `is_repeatable`: writing it twice leaves the same state as once."""
+
+    path: Path
+    is_repeatable: bool = True
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a gate decided: the handles whose consumers may run."""
+
+    open_handles: frozenset[str]
+
+
+class NodeType(Generic[SettingsT]):
+    """One type of node. Stateless: all methods answer from their arguments.
+
+    `frames`, `inputs` are in the order main inputs, right, left. Errors are `NodeProblem`s, which name the field
+    or column but not the node: the caller knows where the node stands.
+    """
+
+    type: ClassVar[str]
+    Settings: type[SettingsT]
+    ports: ClassVar[Ports] = ONE_INPUT
+    traits: ClassVar[frozenset[Trait]] = frozenset()
+    #: Raise when the same settings and inputs begin to give another result: it enters the node hash.
+    semantics_version: ClassVar[int] = 1
+    #: Settings fields (top-level names) that do not change the result, so do not enter the node hash.
+    cosmetic_fields: ClassVar[frozenset[str]] = frozenset()
+
+    def traits_of(self, settings: SettingsT) -> frozenset[Trait]:
+        """The traits under these settings (a sample is volatile only without a seed)."""
+        return self.traits
+
+    def handles(self, settings: SettingsT) -> tuple[str, ...]:
+        """The label of each output, in order: label *i* belongs to handle ``output-i``."""
+        return ("main",)
+
+    def identity(self, settings: SettingsT) -> dict[str, Any]:
+        """The execution-relevant settings as JSON values; enters the node hash."""
+        return settings.model_dump(mode="json", exclude={"cache_results", *self.cosmetic_fields})
+
+    def check(self, settings: SettingsT) -> None:
+        """Raise a `NodeProblem` where the settings alone show that the node cannot run. Executes nothing."""
+
+    def build(self, settings: SettingsT, frames: Sequence[pl.LazyFrame], context: BuildContext) -> Frames:
+        """The node as a lazy plan over its inputs. Pure: opens scans, collects nothing."""
+        raise NotImplementedError
+
+    def compute(self, settings: SettingsT, frames: Sequence[pl.LazyFrame], context: BuildContext) -> Frames:
+        """What a step runs. A barrier overrides it and may use ``context.collect``; default: `build`."""
+        return self.build(settings, frames, context)
+
+    def predict(
+        self, settings: SettingsT, inputs: Sequence[MaybeSchema], context: BuildContext
+    ) -> Mapping[str, MaybeSchema]:
+        """The schema of every output handle, from the schemas of the inputs; None where opaque.
+
+        Default: `build` over typed frames without rows. An opaque input makes all outputs opaque.
+        """
+        count = len(self.handles(settings))
+        if any(schema is None for schema in inputs):
+            return {f"output-{i}": None for i in range(count)}
+        empty = [pl.LazyFrame(schema=schema) for schema in inputs]
+        return {
+            handle: frame.collect_schema() for handle, frame in by_handle(self.build(settings, empty, context)).items()
+        }
+
+    def lineage(self, settings: SettingsT, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:
+        """From which input columns each output column is made; None is opaque. A guess is a bug."""
+        return None
+
+    def sources(self, settings: SettingsT, paths: PathResolver) -> tuple[Source, ...]:
+        """What the node reads outside. Looks at names and times at most, never at contents."""
+        return ()
+
+    def target(self, settings: SettingsT, paths: PathResolver) -> Target | None:
+        """What a sink writes outside."""
+        return None
+
+    def write(self, settings: SettingsT, frame: pl.LazyFrame, context: BuildContext) -> None:
+        """Write `frame` to the target (sinks only); called in a step, only when the sink itself is wanted."""
+        raise NotImplementedError
+
+    def decide(self, settings: SettingsT, frames: Sequence[pl.LazyFrame], context: BuildContext) -> Gate | None:
+        """Which outputs' consumers may run. None: all of them (every type but a gate)."""
+        return None
+
+
+def by_handle(frames: Frames) -> dict[str, pl.LazyFrame]:
+    """Name the outputs: a single frame is ``output-0``."""
+    return {"output-0": frames} if isinstance(frames, pl.LazyFrame) else dict(frames)

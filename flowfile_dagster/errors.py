@@ -1,0 +1,214 @@
+"""Every exception of the package, and the one form in which a failure is told.
+
+A node does not know in which flow it stands, so it raises a `NodeProblem` with the bare facts; the room that
+does know wraps it into a `NodeError`, whose first line reads ``flow / node id / node type / reference: cause``.
+Facts are constructor arguments and attributes, so every error survives pickling between processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+class FlowfileDagsterError(Exception):
+    """Base of all errors raised by this package."""
+
+
+class NodeProblem(FlowfileDagsterError):
+    """What is wrong with one node, told without knowing where the node stands."""
+
+
+class SettingsError(NodeProblem):
+    """A setting has a value that the node cannot work with.
+
+    `field` is the path inside ``setting_input``; `cause` says what is wrong and what would be right.
+    """
+
+    def __init__(self, field: str, cause: str) -> None:
+        super().__init__(field, cause)
+        self.field = field
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.cause}"
+
+
+class MissingColumnError(NodeProblem):
+    """A node names a column that its input does not have."""
+
+    def __init__(self, column: str, available: Iterable[str], where: str = "") -> None:
+        self.column = column
+        self.available = tuple(available)
+        self.where = where
+        super().__init__(column, self.available, where)
+
+    def __str__(self) -> str:
+        where = f"{self.where}: " if self.where else ""
+        close = get_close_matches(self.column, self.available, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        shown = ", ".join(repr(name) for name in self.available[:20])
+        more = f" and {len(self.available) - 20} more" if len(self.available) > 20 else ""
+        return f"{where}column {self.column!r} is not in the input.{hint} Existing columns: {shown or 'none'}{more}"
+
+
+class DuplicateColumnError(NodeProblem):
+    """A node would deliver two columns of one name."""
+
+    def __init__(self, column: str, cause: str = "") -> None:
+        super().__init__(column, cause)
+        self.column = column
+        self.cause = cause
+
+    def __str__(self) -> str:
+        reason = f" ({self.cause})" if self.cause else ""
+        return f"two output columns would have the name {self.column!r}{reason}"
+
+
+class FormulaError(NodeProblem):
+    """A formula cannot be parsed or does not fit the columns it reads."""
+
+    def __init__(self, formula: str, cause: str) -> None:
+        super().__init__(formula, cause)
+        self.formula = formula
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return f"formula {self.formula!r}: {self.cause}"
+
+
+class UserCodeError(NodeProblem):
+    """Code written in a flow is not allowed, or it failed; `line` is its line in the code, if known."""
+
+    def __init__(self, cause: str, line: int | None = None) -> None:
+        super().__init__(cause, line)
+        self.cause = cause
+        self.line = line
+
+    def __str__(self) -> str:
+        return self.cause if self.line is None else f"code line {self.line}: {self.cause}"
+
+
+class MissingExtraError(NodeProblem):
+    """A node needs an optional library that is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(what, extra)
+        self.what = what
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return f"{self.what} needs an optional library: install flowfile-dagster[{self.extra}]"
+
+
+class UnsupportedNodeError(NodeProblem):
+    """A node of a type, or with an option, that loads and shows but cannot run."""
+
+
+class DataError(NodeProblem):
+    """The data that reached a node does not allow the operation."""
+
+
+@dataclass(frozen=True)
+class NodeLocation:
+    """Where a node stands, for messages."""
+
+    flow: str
+    node_id: int
+    node_type: str
+    reference: str | None = None
+
+    def __str__(self) -> str:
+        parts = [self.flow, str(self.node_id), self.node_type]
+        if self.reference:
+            parts.append(self.reference)
+        return " / ".join(parts)
+
+
+class NodeError(FlowfileDagsterError):
+    """A node failed. The first line is ``flow / node id / node type / reference: cause``.
+
+    `detail` is the text of the original error where that says more than `cause`.
+    """
+
+    def __init__(self, location: NodeLocation, cause: str, detail: str = "") -> None:
+        super().__init__(location, cause, detail)
+        self.location = location
+        self.cause = cause
+        self.detail = detail
+
+    @classmethod
+    def from_exception(cls, location: NodeLocation, error: BaseException) -> NodeError:
+        """Wrap any exception: its first line becomes the cause, the whole text the detail."""
+        if isinstance(error, NodeError):
+            return error
+        text = str(error).strip() or type(error).__name__
+        first, _, rest = text.partition("\n")
+        if isinstance(error, FlowfileDagsterError):
+            return cls(location, first, rest.strip())
+        return cls(location, first, f"{type(error).__name__}: {text}")
+
+    def __str__(self) -> str:
+        head = f"{self.location}: {self.cause}"
+        return f"{head}\n{self.detail}" if self.detail else head
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong in a flow file. `field` is a path such as ``nodes[3].input_ids``."""
+
+    field: str
+    cause: str
+    node_id: int | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        line = f"line {self.line}: " if self.line else ""
+        node = f"node {self.node_id}: " if self.node_id is not None else ""
+        field = f"{self.field}: " if self.field else ""
+        return f"{line}{node}{field}{self.cause}"
+
+
+class FlowFileError(FlowfileDagsterError):
+    """A flow file cannot be loaded. The message lists every problem that was found, the first one first."""
+
+    def __init__(self, path: str, problems: Iterable[Problem]) -> None:
+        self.path = path
+        self.problems = tuple(problems)
+        super().__init__(path, self.problems)
+
+    def __str__(self) -> str:
+        shown = [str(problem) for problem in self.problems[:20]]
+        if len(self.problems) > 20:
+            shown.append(f"and {len(self.problems) - 20} more")
+        return f"{self.path}: " + "\n  ".join(shown)
+
+
+class ParameterError(FlowfileDagsterError):
+    """A parameter value is unknown, missing or not of the declared type."""
+
+    def __init__(self, flow: str, name: str, cause: str) -> None:
+        super().__init__(flow, name, cause)
+        self.flow = flow
+        self.name = name
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return f"{self.flow}: parameter {self.name!r}: {self.cause}"
+
+
+class StoreError(FlowfileDagsterError):
+    """A stored result cannot be read or written; `path` is the file concerned."""
+
+    def __init__(self, path: str, cause: str) -> None:
+        super().__init__(path, cause)
+        self.path = path
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.cause}"
+
+
+class SelectionError(FlowfileDagsterError):
+    """A selection names a node that the flow does not have."""

@@ -1,0 +1,55 @@
+"""The registry: type name to node type.
+
+A module of this folder is a type, its file name the type's name in flow files (underscore names are helpers).
+Third parties add types through the entry-point group ``flowfile_dagster.nodes``. A module is imported on first use.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from flowfile_dagster.contract.node_type import NodeType
+
+ENTRY_POINT_GROUP = "flowfile_dagster.nodes"
+
+
+@cache
+def node_type_names() -> tuple[str, ...]:
+    """All type names that can run, sorted: our own modules and third parties' entry points."""
+    own = {path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_")}
+    return tuple(sorted(own | {entry.name for entry in entry_points(group=ENTRY_POINT_GROUP)}))
+
+
+@cache
+def find_node_type(name: str) -> NodeType[Any]:
+    """The node type for a type name of a flow file; a stand-in that cannot run for every other name.
+
+    `name` is only looked up in the listing of this folder and of the entry points, never handed to the importer.
+    """
+    for known in node_type_names():
+        if known == name:
+            return _load(known)
+    from flowfile_dagster.nodes._unsupported import Unsupported
+
+    return Unsupported(name)
+
+
+def _load(name: str) -> NodeType[Any]:
+    for entry in entry_points(group=ENTRY_POINT_GROUP):
+        if entry.name == name:
+            return _instance(entry.load(), name)
+    module = import_module(f"{__name__}.{name}")
+    for member in vars(module).values():
+        if isinstance(member, type) and issubclass(member, NodeType) and member.__module__ == module.__name__:
+            return _instance(member, name)
+    raise TypeError(f"module {module.__name__} defines no NodeType")
+
+
+def _instance(node_class: type[NodeType[Any]], name: str) -> NodeType[Any]:
+    if node_class.type != name:
+        raise TypeError(f"{node_class.__qualname__}.type is {node_class.type!r}, but it is registered as {name!r}")
+    return node_class()

@@ -1,0 +1,61 @@
+"""Order the rows by one or more columns (flow format 5.8).
+
+Kept: nulls come first in both directions; any direction but "desc"/"descending" is ascending; an empty list
+passes the input through. A missing column is an error here, where Flowfile notices it only in a later node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from flowfile_dagster.columns.lineage import ColumnLineage, identity_lineage
+from flowfile_dagster.contract.context import BuildContext
+from flowfile_dagster.contract.node_type import NodeType, Trait
+from flowfile_dagster.contract.settings import NodeSettings, SettingsBlock
+from flowfile_dagster.errors import MissingColumnError
+
+
+class SortKey(SettingsBlock):
+    """One column to sort by."""
+
+    column: str
+    how: str | None = "asc"
+
+    @property
+    def is_descending(self) -> bool:
+        """Whether the largest value comes first."""
+        return (self.how or "").lower() in ("desc", "descending")
+
+
+class SortSettings(NodeSettings):
+    """Settings of `Sort`."""
+
+    sort_input: tuple[SortKey, ...] = ()
+
+
+class Sort(NodeType[SortSettings]):
+    """Order the rows."""
+
+    type = "sort"
+    Settings = SortSettings
+    traits = frozenset({Trait.WIDE, Trait.ORDER_PRODUCING})
+
+    def build(self, settings: SortSettings, frames: Sequence[pl.LazyFrame], context: BuildContext) -> pl.LazyFrame:
+        (frame,) = frames
+        if not settings.sort_input:
+            return frame
+        columns = frame.collect_schema()
+        for key in settings.sort_input:
+            if key.column not in columns:
+                raise MissingColumnError(key.column, columns, "sort_input")
+        return frame.sort(
+            [key.column for key in settings.sort_input],
+            descending=[key.is_descending for key in settings.sort_input],
+            nulls_last=False,
+            maintain_order=True,
+        )
+
+    def lineage(self, settings: SortSettings, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:
+        return identity_lineage(output)
