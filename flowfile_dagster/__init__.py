@@ -1,1 +1,57 @@
-"""Flowfile flows as Dagster assets."""
+"""Flowfile flows as Dagster assets.
+
+The public names are resolved on first use, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flowfile_dagster.api import Flow, FlowRun, load_flow
+    from flowfile_dagster.errors import (
+        FlowfileDagsterError,
+        FlowFileError,
+        NodeError,
+        NodeProblem,
+        ParameterError,
+    )
+    from flowfile_dagster.orchestration.definitions import build_definitions
+    from flowfile_dagster.orchestration.io_manager import FlowfileIOManager
+
+_MODULES = {
+    "Flow": "api",
+    "FlowRun": "api",
+    "FlowFileError": "errors",
+    "FlowfileDagsterError": "errors",
+    "FlowfileIOManager": "orchestration.io_manager",
+    "NodeError": "errors",
+    "NodeProblem": "errors",
+    "ParameterError": "errors",
+    "build_definitions": "orchestration.definitions",
+    "load_flow": "api",
+}
+
+__all__ = [
+    "Flow",
+    "FlowFileError",
+    "FlowRun",
+    "FlowfileDagsterError",
+    "FlowfileIOManager",
+    "NodeError",
+    "NodeProblem",
+    "ParameterError",
+    "build_definitions",
+    "load_flow",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

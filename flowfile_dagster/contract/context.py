@@ -32,5 +32,5 @@ class BuildContext(PathResolver, Protocol):
         ...
 
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
-        """Run a plan, lazy sinks included. For barriers, writers, and sources that must look into a file for its types."""
+        """Run a plan, lazy sinks included: for barriers, writers, and sources that look into a file for its types."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -36,6 +37,7 @@ class Trait(Enum):
     VOLATILE = "volatile"  # the same inputs may give another result next time: never reuse a stored one
     BARRIER = "barrier"  # cannot stay lazy: `compute` runs inside a step and may collect
     RUNS_USER_CODE = "runs-user-code"  # executes code that stands in the flow file
+    TAKES_OPEN_INPUTS = "takes-open-inputs"  # runs on the inputs that gates leave open, where others need them all
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class NodeType(Generic[SettingsT]):
     """
 
     type: ClassVar[str]
-    Settings: type[SettingsT]
+    Settings: builtins.type[SettingsT]
     ports: ClassVar[Ports] = ONE_INPUT
     traits: ClassVar[frozenset[Trait]] = frozenset()
     #: Raise when the same settings and inputs begin to give another result: it enters the node hash.
@@ -110,7 +112,7 @@ class NodeType(Generic[SettingsT]):
 
     def identity(self, settings: SettingsT) -> dict[str, Any]:
         """The execution-relevant settings as JSON values; enters the node hash."""
-        return settings.model_dump(mode="json", exclude={"cache_results", *self.cosmetic_fields})
+        return settings.model_dump(mode="json", exclude={"cache_results", "output_field_config", *self.cosmetic_fields})
 
     def check(self, settings: SettingsT) -> None:
         """Raise a `NodeProblem` where the settings alone show that the node cannot run. Executes nothing."""
@@ -155,7 +157,10 @@ class NodeType(Generic[SettingsT]):
         raise NotImplementedError
 
     def decide(self, settings: SettingsT, frames: Sequence[pl.LazyFrame], context: BuildContext) -> Gate | None:
-        """Which outputs' consumers may run. None: all of them (every type but a gate)."""
+        """Which outputs' consumers may run. None: all of them (every type but a gate).
+
+        `frames` is empty where the decision needs no data, which is so for every gate that is no barrier.
+        """
         return None
 
 

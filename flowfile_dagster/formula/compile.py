@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 import polars as pl
 from polars_expr_transformer import simple_function_to_expr
+from polars_expr_transformer.exceptions import ExpressionSyntaxError
 
 from flowfile_dagster.errors import FormulaError, MissingColumnError
 
 #: Functions whose value changes without a change of input.
 VOLATILE_FUNCTIONS = ("now(", "today(", "random_int(")
+#: Those of them that draw anew for every row at every evaluation; the others are fixed when the plan is built.
+RANDOM_FUNCTIONS = ("random_int(",)
+
+_LITERALS = re.compile(r"\"[^\"]*\"|'[^']*'|\[[^\]]*\]|//[^\n]*")
 
 
-@lru_cache(maxsize=8192)
 def compile_formula(formula: str) -> pl.Expr:
     """The Polars expression for a formula; no schema is passed, as in Flowfile (flow format 7).
+
+    The clock is read here, so formulas that read it are compiled anew every time.
 
     Raises:
         FormulaError: the text is empty or cannot be parsed.
     """
-    if not formula.strip():
-        raise FormulaError(formula, "is empty; write an expression such as [column] > 0")
+    return _parse(formula) if is_volatile(formula) else _parse_once(formula)
+
+
+def infer_formula(formula: str, schema: pl.Schema) -> tuple[pl.Expr, pl.DataType]:
+    """The expression of a formula and the type that it gives over these columns, without any data.
+
+    Raises:
+        FormulaError: it cannot be parsed, or its types do not fit.
+        MissingColumnError: it reads a column that the schema does not have.
+    """
+    expression = compile_formula(formula)
+    if expression.meta.has_multiple_outputs():
+        raise FormulaError(formula, "names many columns at once; write the name of one column in each pair of brackets")
+    columns = expression.meta.root_names()
+    for column in columns:
+        if column not in schema:
+            raise MissingColumnError(column, schema, f"formula {formula!r}")
+    read = pl.LazyFrame(schema={column: schema[column] for column in columns})
     try:
-        return simple_function_to_expr(formula)
-    except Exception as error:  # the library raises many types for bad text
+        return expression, read.select(expression.alias("result")).collect_schema()["result"]
+    except pl.exceptions.PolarsError as error:
         raise FormulaError(formula, _first_sentence(error)) from error
 
 
@@ -35,23 +58,52 @@ def check_formula(formula: str, schema: pl.Schema, *, needs_boolean: bool = Fals
         FormulaError: it cannot be parsed, its types do not fit, or it is not a condition where one is needed.
         MissingColumnError: it reads a column that the schema does not have.
     """
-    expression = compile_formula(formula)
-    for column in expression.meta.root_names():
-        if column not in schema:
-            raise MissingColumnError(column, schema, f"formula {formula!r}")
-    try:
-        result = pl.LazyFrame(schema=schema).select(expression.alias("result")).collect_schema()["result"]
-    except pl.exceptions.PolarsError as error:
-        raise FormulaError(formula, _first_sentence(error)) from error
-    if needs_boolean and result != pl.Boolean:
-        raise FormulaError(formula, f"gives {result}, but a condition must give Boolean")
+    expression, dtype = infer_formula(formula, schema)
+    if needs_boolean and dtype != pl.Boolean:
+        raise FormulaError(formula, f"gives {dtype}, but a condition must give Boolean")
     return expression
 
 
 def is_volatile(formula: str) -> bool:
     """Whether the value of a formula changes without a change of its inputs (a clock or a random number)."""
-    compact = "".join(formula.split())
-    return any(name in compact for name in VOLATILE_FUNCTIONS)
+    return _calls(formula, VOLATILE_FUNCTIONS)
+
+
+def is_random(formula: str) -> bool:
+    """Whether every evaluation of a formula gives other values, even of one and the same plan."""
+    return _calls(formula, RANDOM_FUNCTIONS)
+
+
+def _calls(formula: str, functions: tuple[str, ...]) -> bool:
+    """Whether a function is called: literals, column names and comments do not count, blanks mean nothing."""
+    code = "".join(_LITERALS.sub("?", formula).split())
+    return any(name in code for name in functions)
+
+
+@lru_cache(maxsize=8192)
+def _parse_once(formula: str) -> pl.Expr:
+    return _parse(formula)
+
+
+def _parse(formula: str) -> pl.Expr:
+    if not formula.strip():
+        raise FormulaError(formula, "is empty; write an expression such as [column] > 0")
+    try:
+        return simple_function_to_expr(formula)
+    except ExpressionSyntaxError as error:
+        raise FormulaError(formula, _first_sentence(error)) from error
+    except Exception as error:  # the library lets Python's own errors through for much bad text
+        raise FormulaError(formula, _explain_parse_failure(formula, error)) from error
+
+
+def _explain_parse_failure(formula: str, error: Exception) -> str:
+    if "//" in formula:
+        return "cannot be parsed; note that // begins a comment, also inside [ ]"
+    if re.search(r"\[[^\]]*['\"]", formula):
+        return "cannot be parsed; the name of a column in [ ] cannot hold a quote"
+    if formula.count("[") != formula.count("]"):
+        return "cannot be parsed; a column name must stand between [ and ]"
+    return f"cannot be parsed; look for an operator or function without its value ({_first_sentence(error)})"
 
 
 def _first_sentence(error: Exception) -> str:

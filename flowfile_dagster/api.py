@@ -1,0 +1,155 @@
+"""The front door for Python: load a flow, look at its schemas, run it without Dagster."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import polars as pl
+
+from flowfile_dagster.engine.context import NodeContext
+from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused
+from flowfile_dagster.engine.runner import run_development
+from flowfile_dagster.errors import NodeError, SelectionError
+from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
+from flowfile_dagster.flow.names import node_names
+from flowfile_dagster.flow.predict import NodePrediction, predict_graph
+from flowfile_dagster.flow.resolve import read_graph
+from flowfile_dagster.store.index import Manifest
+from flowfile_dagster.store.store import Ref, ResultStore
+
+NodeStatus: TypeAlias = Literal["computed", "hit", "skipped", "failed"]
+
+
+def load_flow(
+    path: str | Path, *, parameters: Mapping[str, object] | None = None, root: str | Path | None = None
+) -> Flow:
+    """Load a flow file that Flowfile saved (YAML or JSON).
+
+    Args:
+        path: the flow file.
+        parameters: values for the flow's parameters, instead of their defaults.
+        root: the folder that relative paths in the flow stand under. Default: the flow file's folder, then the
+            current working directory.
+
+    Raises:
+        FlowFileError: the file is no flow; the message names file, line, node and field.
+        ParameterError: a parameter is unknown or its value has another type.
+    """
+    return Flow(read_graph(Path(path), parameters=parameters, root=None if root is None else Path(root)))
+
+
+class Flow:
+    """A loaded flow. Loading runs nothing; a node that cannot run says so in `FlowNode.problem`."""
+
+    def __init__(self, graph: FlowGraph) -> None:
+        self.graph = graph
+
+    @property
+    def name(self) -> str:
+        """The stem of the flow file."""
+        return self.graph.name
+
+    @property
+    def nodes(self) -> Mapping[int, FlowNode]:
+        """The nodes by id, in topological order."""
+        return self.graph.nodes
+
+    @cached_property
+    def predictions(self) -> Mapping[int, NodePrediction]:
+        """Schema, column lineage and foreseeable error of every node, without running any."""
+        return predict_graph(self.graph, NodeContext(self.graph, is_prediction=True))
+
+    def schemas(self) -> dict[tuple[int, str], pl.Schema | None]:
+        """The predicted schema of every output by (node id, handle); None is opaque: not known before a run."""
+        return {
+            (node_id, handle): schema
+            for node_id, prediction in self.predictions.items()
+            for handle, schema in prediction.schemas.items()
+        }
+
+    def run(
+        self,
+        mode: ExecutionMode = "development",
+        *,
+        targets: Iterable[int | str] | None = None,
+        store: str | Path | ResultStore | None = None,
+        on_event: Callable[[NodeEvent], None] | None = None,
+    ) -> FlowRun:
+        """Run the flow in this process, without Dagster.
+
+        Args:
+            mode: only ``development`` exists so far: every node's result is stored by itself.
+            targets: ids or references of the nodes that are wanted; default: all. Others run only where needed.
+            store: the folder where results are kept and found again; default: one that lives as long as the run.
+            on_event: called with each node's event as it completes.
+
+        Returns:
+            The run; it never raises for a failed node, see `FlowRun.errors`.
+        """
+        if mode != "development":
+            raise SelectionError(f"{self.name}: mode {mode!r} is not available; use 'development'")
+        wanted = self.nodes if targets is None else [self.graph.find_node(name) for name in targets]
+        run = FlowRun(self, store)
+        for event in run_development(self.graph, list(wanted), run.store, ref_key=run.ref_key):
+            run.note(event)
+            if on_event is not None:
+                on_event(event)
+        return run
+
+
+class FlowRun:
+    """What came of a run. `status` and `errors` are by node id."""
+
+    def __init__(self, flow: Flow, store: str | Path | ResultStore | None) -> None:
+        self.flow = flow
+        self.status: dict[int, NodeStatus] = {}
+        self.errors: dict[int, NodeError] = {}
+        self._manifests: dict[int, Manifest] = {}
+        self._names = node_names(flow.graph)
+        self._folder = tempfile.TemporaryDirectory(prefix="flowfile-") if store is None else None
+        if isinstance(store, ResultStore):
+            self.store = store
+        else:
+            self.store = ResultStore(Path(self._folder.name if self._folder else str(store)))
+
+    @property
+    def is_success(self) -> bool:
+        """Whether no node failed."""
+        return not self.errors
+
+    def frame(self, node_id: int, handle: str = "output-0") -> pl.DataFrame:
+        """The result of a node.
+
+        Raises:
+            NodeError: the node failed.
+            SelectionError: the node did not run, or has no such output.
+        """
+        if node_id in self.errors:
+            raise self.errors[node_id]
+        manifest = self._manifests.get(node_id)
+        if manifest is None or handle not in manifest.outputs:
+            state = self.status.get(node_id, "not part of the run")
+            raise SelectionError(f"{self.flow.name}: node {node_id} has no result {handle!r} ({state})")
+        return NodeContext(self.flow.graph).collect(self.store.scan(manifest.outputs[handle]))
+
+    def ref_key(self, node: FlowNode) -> tuple[str, str]:
+        """The key of a node's latest result in the store."""
+        return (self.flow.name, self._names[node.node_id])
+
+    def note(self, event: NodeEvent) -> None:
+        """Take an event into account."""
+        match event:
+            case NodeComputed() | NodeReused():
+                self.status[event.node_id] = "computed" if isinstance(event, NodeComputed) else "hit"
+                self._manifests[event.node_id] = event.manifest
+                node = self.flow.nodes[event.node_id]
+                self.store.publish(self.ref_key(node), Ref(event.manifest.node_hash, "output-0"))
+            case NodeFailed():
+                self.status[event.node_id] = "failed"
+                self.errors[event.node_id] = event.error
+            case _:
+                self.status[event.node_id] = "skipped"

@@ -1,0 +1,41 @@
+"""Casts that a user asks for in a select (flow format 3.3): never strict, and dates are read from text."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from flowfile_dagster.columns.dtypes import base_name, is_bare_nested, parse_dtype
+from flowfile_dagster.errors import SettingsError
+
+
+def cast_column(column: str, source: pl.DataType, type_name: str) -> pl.Expr | None:
+    """The column as the named type; None where source and target have one base type, so nothing is to be done.
+
+    Values that do not fit become null. Text becomes a date by one format that is inferred for the whole column.
+
+    Raises:
+        SettingsError: the name lacks a part without which there is no type (``Decimal``, ``List``, …).
+    """
+    name = type_name.strip().removeprefix("pl.")
+    if name == base_name(source):
+        return None
+    if name == "Decimal":
+        raise SettingsError("data_type", f"column {column!r}: Decimal needs its precision, for example Decimal(10, 2)")
+    if is_bare_nested(name):
+        raise SettingsError("data_type", f"column {column!r}: {name} needs its inner type, for example List(Int64)")
+    target = parse_dtype(type_name)
+    if target.base_type() == source.base_type():
+        return None
+    if source == pl.String:
+        if isinstance(target, pl.Date):
+            return pl.col(column).str.to_date(strict=False)
+        if isinstance(target, pl.Datetime):
+            return _text_to_datetime(column, target)
+    return pl.col(column).cast(target, strict=False)
+
+
+def _text_to_datetime(column: str, target: pl.Datetime) -> pl.Expr:
+    text = pl.col(column).str
+    if target == pl.Datetime("us"):
+        return text.to_datetime(strict=False)
+    return text.to_datetime(strict=False, time_unit=target.time_unit, time_zone=target.time_zone)

@@ -1,0 +1,47 @@
+"""What happened to a node in a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from flowfile_dagster.errors import NodeError
+from flowfile_dagster.store.index import Manifest
+
+
+@dataclass(frozen=True)
+class NodeReused:
+    """An equal result was there already."""
+
+    node_id: int
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class NodeComputed:
+    """The node ran. `why`: what made it miss (``first``, ``settings``, ``source``, ``upstream``, ``version``, …)."""
+
+    node_id: int
+    manifest: Manifest
+    why: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class NodeSkipped:
+    """The node did not run: `is_deliberate` where a gate decided so, else because an input failed."""
+
+    node_id: int
+    because: str
+    is_deliberate: bool
+
+
+@dataclass(frozen=True)
+class NodeFailed:
+    """The node failed."""
+
+    node_id: int
+    error: NodeError
+
+
+NodeEvent: TypeAlias = NodeReused | NodeComputed | NodeSkipped | NodeFailed

@@ -1,0 +1,167 @@
+"""The flow graph: typed nodes, wired inputs, one stable order. Immutable; the currency of all later rooms."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from flowfile_dagster.contract.node_type import NodeType, Trait
+from flowfile_dagster.contract.settings import NodeSettings, ParameterValue
+from flowfile_dagster.errors import FlowFileError, NodeError, NodeLocation, Problem, SelectionError
+from flowfile_dagster.flow.wiring import Input
+
+ExecutionMode: TypeAlias = Literal["development", "performance"]
+
+
+@dataclass(frozen=True)
+class FlowNode:
+    """A node of a flow.
+
+    `settings` is None where `problem` says why the node cannot run: not configured, settings that do not validate,
+    inputs missing, a type that is not known. `position` is (x, y) on the canvas, `line` the line in the flow file.
+    """
+
+    node_id: int
+    node_type: str
+    kind: NodeType[Any] = field(repr=False, compare=False)
+    settings: NodeSettings | None = field(repr=False)
+    inputs: tuple[Input, ...]
+    reference: str | None = None
+    description: str = ""
+    problem: str | None = None
+    position: tuple[int, int] = (0, 0)
+    group: str | None = None
+    line: int | None = None
+
+    @property
+    def can_run(self) -> bool:
+        """Whether nothing is known against running the node."""
+        return self.problem is None and self.settings is not None
+
+    @property
+    def traits(self) -> frozenset[Trait]:
+        """How the node behaves under its settings."""
+        return self.kind.traits if self.settings is None else self.kind.traits_of(self.settings)
+
+    @property
+    def handles(self) -> tuple[str, ...]:
+        """Its output handles: ``output-0``, …"""
+        return tuple(f"output-{index}" for index in range(len(self.handle_labels)))
+
+    @property
+    def handle_labels(self) -> tuple[str, ...]:
+        """What the user calls each output: ``pass``, ``fail``, …"""
+        return ("main",) if self.settings is None else self.kind.handles(self.settings)
+
+
+@dataclass(frozen=True)
+class FlowGraph:
+    """A flow with parameters resolved. `nodes` is in topological order, by id among equals.
+
+    `roots` are the folders that relative paths are looked for in, in order.
+    """
+
+    name: str
+    path: Path
+    content_hash: str
+    nodes: Mapping[int, FlowNode]
+    parameters: Mapping[str, ParameterValue]
+    execution_mode: ExecutionMode
+    roots: tuple[Path, ...]
+    description: str = ""
+
+    @cached_property
+    def consumers(self) -> Mapping[int, tuple[int, ...]]:
+        """The nodes that read each node, in topological order."""
+        found: dict[int, list[int]] = {node_id: [] for node_id in self.nodes}
+        for node in self.nodes.values():
+            for source_id in dict.fromkeys(item.node_id for item in node.inputs):
+                found[source_id].append(node.node_id)
+        return {node_id: tuple(targets) for node_id, targets in found.items()}
+
+    def ancestors(self, node_ids: Iterable[int]) -> frozenset[int]:
+        """The nodes themselves and everything they are made of."""
+        wanted = set(node_ids)
+        for node_id in reversed(list(self.nodes)):
+            if node_id in wanted:
+                wanted.update(item.node_id for item in self.nodes[node_id].inputs)
+        return frozenset(wanted)
+
+    def location(self, node_id: int) -> NodeLocation:
+        """Where a node stands, for messages."""
+        node = self.nodes[node_id]
+        return NodeLocation(self.name, node_id, node.node_type, node.reference)
+
+    def problem_error(self, node_id: int) -> NodeError | None:
+        """The error of a node that cannot run."""
+        problem = self.nodes[node_id].problem
+        return None if problem is None else NodeError(self.location(node_id), problem)
+
+    def find_node(self, name: int | str) -> int:
+        """The id of the node with this id or reference.
+
+        Raises:
+            SelectionError: the flow has no such node.
+        """
+        for node in self.nodes.values():
+            if str(name) in (str(node.node_id), node.reference):
+                return node.node_id
+        known = ", ".join(str(node.reference or node.node_id) for node in self.nodes.values())
+        raise SelectionError(f"{self.name}: no node {name!r}; nodes: {known}")
+
+    def resolve_path(self, text: str) -> Path:
+        """The absolute path for a path of the flow file.
+
+        A relative path stands under the first root where it exists; where none does, under the first root that has
+        its folder, else under the first root.
+        """
+        path = Path(text).expanduser()
+        if path.is_absolute():
+            return path.resolve()
+        candidates = [(root / path).resolve() for root in self.roots]
+        for is_there in (Path.exists, lambda candidate: candidate.parent.is_dir()):
+            for candidate in candidates:
+                if is_there(candidate):
+                    return candidate
+        return candidates[0]
+
+
+def in_order(nodes: Mapping[int, FlowNode], path: Path) -> dict[int, FlowNode]:
+    """The nodes in topological order, the smallest id first among those that could come next.
+
+    Raises:
+        FlowFileError: the edges form a cycle; names its nodes.
+    """
+    waiting = {node_id: {item.node_id for item in node.inputs} for node_id, node in nodes.items()}
+    readers: dict[int, list[int]] = {}
+    for node_id, sources in waiting.items():
+        for source_id in sources:
+            readers.setdefault(source_id, []).append(node_id)
+    ready = [node_id for node_id, sources in waiting.items() if not sources]
+    heapq.heapify(ready)
+    ordered: dict[int, FlowNode] = {}
+    while ready:
+        node_id = heapq.heappop(ready)
+        ordered[node_id] = nodes[node_id]
+        for reader in readers.get(node_id, ()):
+            waiting[reader].discard(node_id)
+            if not waiting[reader]:
+                heapq.heappush(ready, reader)
+    if len(ordered) < len(nodes):
+        cycle = _find_cycle({node_id: sources for node_id, sources in waiting.items() if node_id not in ordered})
+        text = " -> ".join(str(node_id) for node_id in cycle[:20])
+        raise FlowFileError(str(path), [Problem("input_ids", f"the nodes form a cycle: {text}", cycle[0])])
+    return ordered
+
+
+def _find_cycle(waiting: Mapping[int, set[int]]) -> list[int]:
+    seen: dict[int, int] = {}
+    walk = [min(waiting)]
+    while walk[-1] not in seen:
+        seen[walk[-1]] = len(walk) - 1
+        walk.append(min(source for source in waiting[walk[-1]] if source in waiting))
+    return walk[seen[walk[-1]] :][::-1]

@@ -1,0 +1,240 @@
+"""Flow parameters: definitions to typed values, and ``${name}`` in settings to text (flow format 2)."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import re
+import tokenize
+from collections.abc import Mapping
+from functools import cache
+from itertools import accumulate
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel
+
+from flowfile_dagster.contract.settings import ParameterValue, TextKind
+from flowfile_dagster.errors import FlowFileError, ParameterError, Problem, SettingsError
+from flowfile_dagster.flow.document import FlowDocument, ParameterDefinition
+
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
+_TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+
+
+def parse_value(definition: ParameterDefinition, given: object) -> ParameterValue:
+    """The typed value of a parameter; an empty text stays the empty text for every type.
+
+    Raises:
+        ValueError: `given` is not of the declared type; the message says what would be right.
+    """
+    text = _plain_text(given)
+    if not text.strip():
+        return ""
+    match definition.type:
+        case "integer":
+            return _number(int, text, "an integer")
+        case "float":
+            return _number(float, text, "a number")
+        case "boolean":
+            return _boolean(text)
+        case "enum":
+            if text not in (definition.enum_values or ()):
+                raise ValueError(f"must be one of {', '.join(definition.enum_values or ())}; got {text!r}")
+            return text
+        case "string":
+            return text
+
+
+def check_definitions(document: FlowDocument) -> None:
+    """Raise a `FlowFileError` that names every parameter whose definition contradicts itself."""
+    problems: list[Problem] = []
+    for index, definition in enumerate(document.settings.parameters):
+        field = f"flowfile_settings.parameters[{index}]"
+        if definition.type == "enum" and not definition.enum_values:
+            problems.append(Problem(f"{field}.enum_values", f"parameter {definition.name!r} needs at least one value"))
+            continue
+        try:
+            parse_value(definition, definition.default_value)
+        except ValueError as error:
+            problems.append(Problem(f"{field}.default_value", f"parameter {definition.name!r}: {error}"))
+    if problems:
+        raise FlowFileError(str(document.path), problems)
+
+
+def resolve_values(document: FlowDocument, overrides: Mapping[str, object]) -> dict[str, ParameterValue]:
+    """The value of every parameter: its override, else its default. Of two equal names the last one wins.
+
+    Raises:
+        ParameterError: an override has an unknown name or a value of another type.
+    """
+    definitions = {definition.name: definition for definition in document.settings.parameters}
+    for name in overrides:
+        if name not in definitions:
+            known = ", ".join(definitions) or "none"
+            raise ParameterError(document.name, name, f"is not a parameter of this flow; its parameters: {known}")
+    values: dict[str, ParameterValue] = {}
+    for name, definition in definitions.items():
+        try:
+            values[name] = parse_value(definition, overrides.get(name, definition.default_value))
+        except ValueError as error:
+            raise ParameterError(document.name, name, str(error)) from None
+    return values
+
+
+def substitute(settings: SettingsT, values: Mapping[str, ParameterValue]) -> SettingsT:
+    """Settings with every ``${name}`` replaced. A flow without parameters is left as it is, as in Flowfile.
+
+    Raises:
+        SettingsError: a reference names no parameter, or stands where none can be replaced.
+    """
+    if not values:
+        return settings
+    resolved = _substitute_model(settings, values, "")
+    _refuse_leftovers(resolved, values)
+    return resolved
+
+
+def _substitute_model(model: SettingsT, values: Mapping[str, ParameterValue], path: str) -> SettingsT:
+    kinds = _text_kinds(type(model))
+    changed = {
+        field: replaced
+        for field, value in model
+        if (replaced := _substitute_value(value, values, kinds.get(field), f"{path}{field}")) is not value
+    }
+    return model.model_copy(update=changed) if changed else model
+
+
+def _substitute_value(value: Any, values: Mapping[str, ParameterValue], kind: str | None, path: str) -> Any:
+    if isinstance(value, str):
+        return _substitute_text(value, values, kind, path) if "${" in value else value
+    if isinstance(value, BaseModel):
+        return _substitute_model(value, values, f"{path}.")
+    if isinstance(value, tuple):
+        items: tuple[Any, ...] = tuple(value)
+        replaced = tuple(
+            item if isinstance(item, (list, tuple)) else _substitute_value(item, values, kind, f"{path}[{index}]")
+            for index, item in enumerate(items)
+        )
+        return items if all(new is old for new, old in zip(replaced, items)) else replaced
+    if isinstance(value, dict):
+        pairs: dict[Any, Any] = dict(value)
+        return {key: _substitute_value(item, values, kind, f"{path}.{key}") for key, item in pairs.items()}
+    return value
+
+
+def _substitute_text(text: str, values: Mapping[str, ParameterValue], kind: str | None, path: str) -> str:
+    if kind == "code":
+        return _substitute_code(text, values)
+    render = _formula_literal if kind == "formula" else _plain_text
+    try:
+        return _REFERENCE.sub(lambda match: _render(match, values, render), text)
+    except ValueError as error:
+        raise SettingsError(path, str(error)) from None
+
+
+def _render(match: re.Match[str], values: Mapping[str, ParameterValue], render: Any) -> str:
+    name = match.group(1)
+    return match.group(0) if name not in values else str(render(values[name]))
+
+
+def _plain_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _formula_literal(value: ParameterValue) -> str:
+    """A literal of the formula language, which knows no escape for the quote that delimits a text."""
+    if not isinstance(value, str):
+        return _plain_text(value)
+    if '"' not in value:
+        return json.dumps(value, ensure_ascii=False)
+    if "'" in value:
+        raise ValueError(f"parameter value {value!r} holds both kinds of quotes, which no formula text can hold")
+    escaped = value.replace("\\", "\\\\")
+    return f"'{escaped}'"
+
+
+def _substitute_code(code: str, values: Mapping[str, ParameterValue]) -> str:
+    """Replace references in Polars code: inside a plain string literal the value stays data, elsewhere it is text."""
+    pieces: list[str] = []
+    position = 0
+    for begin, end in _plain_literals(code):
+        text = ast.literal_eval(code[begin:end])
+        pieces += [_substitute_raw(code[position:begin], values), repr(_substitute_raw(text, values))]
+        position = end
+    return "".join([*pieces, _substitute_raw(code[position:], values)])
+
+
+def _substitute_raw(text: str, values: Mapping[str, ParameterValue]) -> str:
+    return _REFERENCE.sub(lambda match: _render(match, values, _plain_text), text)
+
+
+def _plain_literals(code: str) -> list[tuple[int, int]]:
+    """Where plain string literals with references stand; none in code that cannot be tokenized."""
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return []
+    starts = list(accumulate((len(line) for line in code.splitlines(keepends=True)), initial=0))
+    return [
+        (starts[token.start[0] - 1] + token.start[1], starts[token.end[0] - 1] + token.end[1])
+        for token in tokens
+        if token.type == tokenize.STRING and "${" in token.string and _is_plain_literal(token.string)
+    ]
+
+
+def _is_plain_literal(token: str) -> bool:
+    prefix = re.match(r"[A-Za-z]*", token)
+    return prefix is not None and not set(prefix.group(0).lower()) & {"f", "b"}
+
+
+def _refuse_leftovers(model: BaseModel, values: Mapping[str, ParameterValue]) -> None:
+    for path, text in _texts(model.model_dump(mode="python"), ""):
+        match = _REFERENCE.search(text)
+        if match is None:
+            continue
+        name = match.group(1)
+        if name in values:
+            raise SettingsError(path, f"${{{name}}} cannot be replaced inside a nested list")
+        raise SettingsError(path, f"${{{name}}} is not a parameter of this flow; its parameters: {', '.join(values)}")
+
+
+def _texts(value: Any, path: str) -> list[tuple[str, str]]:
+    if isinstance(value, str):
+        return [(path, value)] if "${" in value else []
+    if isinstance(value, dict):
+        mapping: dict[Any, Any] = dict(value)
+        return [found for key, item in mapping.items() for found in _texts(item, f"{path}.{key}".lstrip("."))]
+    if isinstance(value, (list, tuple)):
+        items: list[Any] = list(value)
+        return [found for index, item in enumerate(items) for found in _texts(item, f"{path}[{index}]")]
+    return []
+
+
+@cache
+def _text_kinds(model: type[BaseModel]) -> dict[str, str]:
+    return {
+        name: kind.kind
+        for name, field in model.model_fields.items()
+        for kind in [*field.metadata, *(meta for argument in get_args(field.annotation) for meta in get_args(argument))]
+        if isinstance(kind, TextKind)
+    }
+
+
+def _number(convert: Any, text: str, what: str) -> Any:
+    try:
+        return convert(text)
+    except ValueError:
+        raise ValueError(f"must be {what}; got {text!r}") from None
+
+
+def _boolean(text: str) -> bool:
+    word = text.strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise ValueError(f"must be one of {', '.join((*_TRUE, *_FALSE))}; got {text!r}")

@@ -1,0 +1,82 @@
+"""One walk over a graph that gives every node its schema and column lineage. Runs no transformation.
+
+Each node starts from the predicted schemas of its inputs, so the cost is linear in the number of nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from flowfile_dagster.columns.lineage import ColumnLineage
+from flowfile_dagster.contract.context import BuildContext
+from flowfile_dagster.contract.node_type import MaybeSchema
+from flowfile_dagster.contract.output_fields import apply_output_fields, output_fields_lineage
+from flowfile_dagster.errors import NodeError
+from flowfile_dagster.flow.graph import FlowGraph, FlowNode
+
+
+@dataclass(frozen=True)
+class NodePrediction:
+    """What is known of a node before it runs; None is opaque. `error`: the node is already seen to fail."""
+
+    schemas: Mapping[str, MaybeSchema]
+    lineage: Mapping[str, ColumnLineage | None] = field(default_factory=dict[str, "ColumnLineage | None"])
+    error: NodeError | None = None
+
+
+def predict_graph(
+    graph: FlowGraph,
+    context: BuildContext,
+    known: Mapping[int, Mapping[str, pl.Schema]] | None = None,
+) -> dict[int, NodePrediction]:
+    """The prediction of every node, in topological order.
+
+    `known` holds schemas of results that exist already; they stand in where a prediction is opaque.
+    """
+    predictions: dict[int, NodePrediction] = {}
+    for node in graph.nodes.values():
+        inputs = [predictions[item.node_id].schemas.get(item.handle) for item in node.inputs]
+        prediction = _predict_node(graph, node, inputs, context)
+        stored = (known or {}).get(node.node_id)
+        if stored and prediction.error is None:
+            schemas = {handle: schema or stored.get(handle) for handle, schema in prediction.schemas.items()}
+            prediction = NodePrediction(schemas, prediction.lineage)
+        predictions[node.node_id] = prediction
+    return predictions
+
+
+def _predict_node(graph: FlowGraph, node: FlowNode, inputs: list[MaybeSchema], context: BuildContext) -> NodePrediction:
+    opaque = dict.fromkeys(node.handles)
+    if not node.can_run:
+        return NodePrediction(opaque, opaque, graph.problem_error(node.node_id))
+    kind: Any = node.kind
+    try:
+        schemas = dict(kind.predict(node.settings, inputs, context))
+        lineage = {handle: _lineage(node, inputs, schema) for handle, schema in schemas.items()}
+        _apply_output_fields(node, schemas, lineage)
+    except Exception as error:  # noqa: BLE001  a node type, ours or a third party's, must not take down the flow
+        return NodePrediction(opaque, opaque, NodeError.from_exception(graph.location(node.node_id), error))
+    return NodePrediction(schemas, lineage)
+
+
+def _lineage(node: FlowNode, inputs: list[MaybeSchema], output: MaybeSchema) -> ColumnLineage | None:
+    known = [schema for schema in inputs if schema is not None]
+    if output is None or len(known) < len(inputs):
+        return None
+    return node.kind.lineage(node.settings, known, output)
+
+
+def _apply_output_fields(
+    node: FlowNode, schemas: dict[str, MaybeSchema], lineage: dict[str, ColumnLineage | None]
+) -> None:
+    config = node.settings.output_field_config if node.settings else None
+    schema = schemas.get("output-0")
+    if config is None or not config.is_active or schema is None:
+        return
+    result = apply_output_fields(config, pl.LazyFrame(schema=schema)).collect_schema()
+    schemas["output-0"] = result
+    lineage["output-0"] = output_fields_lineage(config, lineage.get("output-0"), result)

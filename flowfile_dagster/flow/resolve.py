@@ -1,0 +1,117 @@
+"""From document to graph: types looked up, settings validated, parameters filled in, edges wired."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from flowfile_dagster.contract.node_type import NodeType
+from flowfile_dagster.contract.settings import NodeSettings, ParameterValue
+from flowfile_dagster.errors import NodeProblem, SettingsError
+from flowfile_dagster.flow.document import (
+    FlowDocument,
+    NodeEntry,
+    NodeGroup,
+    explain_validation,
+    field_path,
+    parse_document,
+)
+from flowfile_dagster.flow.graph import FlowGraph, FlowNode, in_order
+from flowfile_dagster.flow.parameters import check_definitions, resolve_values, substitute
+from flowfile_dagster.flow.text import read_flow_text
+from flowfile_dagster.flow.wiring import Socket, Wiring, wire
+from flowfile_dagster.nodes import find_node_type
+
+
+def read_graph(path: Path, *, parameters: Mapping[str, object] | None = None, root: Path | None = None) -> FlowGraph:
+    """Read a flow file and resolve it.
+
+    Raises:
+        FlowFileError: the file cannot be read as a flow.
+        ParameterError: a parameter is unknown or has a value of another type.
+    """
+    return resolve_graph(parse_document(read_flow_text(path)), parameters=parameters, root=root)
+
+
+def resolve_graph(
+    document: FlowDocument, *, parameters: Mapping[str, object] | None = None, root: Path | None = None
+) -> FlowGraph:
+    """The graph of a document. A node that is wrong keeps its place and says so in `FlowNode.problem`."""
+    check_definitions(document)
+    values = resolve_values(document, parameters or {})
+    parsed = {entry.node_id: _parse_settings(entry, values) for entry in document.nodes}
+    wirings = wire(document, {node_id: settings.socket for node_id, settings in parsed.items()})
+    groups = {group.group_id: group for group in document.groups}
+    nodes = {
+        entry.node_id: _node(entry, parsed[entry.node_id], wirings[entry.node_id], groups, document)
+        for entry in document.nodes
+    }
+    folder = document.path.parent.resolve()
+    return FlowGraph(
+        name=document.name,
+        path=document.path,
+        content_hash=document.content_hash,
+        nodes=in_order(nodes, document.path),
+        parameters=values,
+        execution_mode="development" if document.settings.execution_mode == "Development" else "performance",
+        roots=(folder, Path.cwd()) if root is None else (root.resolve(),),
+        description=document.settings.description or "",
+    )
+
+
+@dataclass(frozen=True)
+class _ParsedSettings:
+    kind: NodeType[Any]
+    settings: NodeSettings | None
+    problem: str | None
+
+    @property
+    def socket(self) -> Socket:
+        if self.settings is None:
+            return Socket(self.kind.ports, self.kind.traits, None)
+        return Socket(self.kind.ports, self.kind.traits_of(self.settings), len(self.kind.handles(self.settings)))
+
+
+def _parse_settings(entry: NodeEntry, values: Mapping[str, ParameterValue]) -> _ParsedSettings:
+    kind = find_node_type(entry.node_type)
+    if entry.setting_input is None:
+        return _ParsedSettings(kind, None, "setting_input: the node has not been configured in Flowfile")
+    try:
+        settings = substitute(kind.Settings.model_validate(entry.setting_input), values)
+    except ValidationError as error:
+        item = error.errors()[0]
+        return _ParsedSettings(kind, None, f"setting_input.{field_path(item['loc'])}: {explain_validation(item)}")
+    except SettingsError as error:
+        return _ParsedSettings(kind, None, f"setting_input.{error}")
+    try:
+        kind.check(settings)
+    except NodeProblem as problem:
+        return _ParsedSettings(kind, settings, str(problem))
+    return _ParsedSettings(kind, settings, None)
+
+
+def _node(
+    entry: NodeEntry,
+    parsed: _ParsedSettings,
+    wiring: Wiring,
+    groups: Mapping[int, NodeGroup],
+    document: FlowDocument,
+) -> FlowNode:
+    group = groups.get(entry.group_id) if entry.group_id is not None else None
+    return FlowNode(
+        node_id=entry.node_id,
+        node_type=entry.node_type,
+        kind=parsed.kind,
+        settings=parsed.settings,
+        inputs=wiring.inputs,
+        reference=entry.node_reference,
+        description=entry.description or "",
+        problem=parsed.problem or wiring.problem,
+        position=(entry.x_position or 0, entry.y_position or 0),
+        group=group.name if group else None,
+        line=document.node_lines.get(entry.node_id),
+    )

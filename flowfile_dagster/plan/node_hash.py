@@ -1,0 +1,70 @@
+"""The node hash: what identifies a node's result before it is computed. Pure; knows no store and no clock.
+
+It holds the format version, the node's type and its semantics version, the execution-relevant settings, the inputs
+with slot and handle, the fingerprints of sources and Polars' major version, as sha256 over canonical JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flowfile_dagster.compat import POLARS_MAJOR
+from flowfile_dagster.flow.graph import FlowNode
+from flowfile_dagster.flow.wiring import Input
+
+HASH_FORMAT = 1
+
+
+def canonical_hash(value: Any) -> str:
+    """sha256 (hex) of a JSON value, the same in every process and on every machine."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def settings_hash(node: FlowNode) -> str:
+    """What the node itself says, without its inputs: the static part, and Dagster's code version."""
+    settings: Any = node.settings
+    config = settings.output_field_config if settings else None
+    return canonical_hash(
+        {
+            "format": HASH_FORMAT,
+            "type": node.node_type,
+            "semantics": node.kind.semantics_version,
+            "settings": None if settings is None else node.kind.identity(settings),
+            "output_fields": config.model_dump(mode="json") if config and config.is_active else None,
+        }
+    )
+
+
+def hash_parts(node: FlowNode, inputs: Sequence[Input], upstream: Sequence[str], sources: str) -> dict[str, str]:
+    """The ingredients of a node hash by name. `upstream`: one hash per input that takes part, in order."""
+    wired = [[item.slot, item.handle, hashed] for item, hashed in zip(inputs, upstream, strict=True)]
+    return {
+        "settings": settings_hash(node),
+        "upstream": canonical_hash(wired),
+        "source": sources,
+        "version": f"polars {POLARS_MAJOR}",
+    }
+
+
+def combine(parts: Mapping[str, str]) -> str:
+    """The node hash of its parts."""
+    return canonical_hash(dict(parts))
+
+
+def recipe_hash(parts: Mapping[str, str], contents: Sequence[str]) -> str:
+    """What identifies a result by the contents of its inputs: a recomputed but equal input leads to the same one."""
+    return canonical_hash({**parts, "upstream": "", "contents": list(contents)})
+
+
+def explain_miss(parts: Mapping[str, str], previous: Mapping[str, str] | None) -> str:
+    """Why a result is not there: the first ingredient that differs from the previous result's, or ``first``."""
+    if previous is None:
+        return "first"
+    for name in ("version", "settings", "source", "upstream"):
+        if parts.get(name) != previous.get(name):
+            return name
+    return "gone"

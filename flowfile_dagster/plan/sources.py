@@ -1,0 +1,37 @@
+"""The state of the files that a flow reads: looked at, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from flowfile_dagster.contract.node_type import Source
+from flowfile_dagster.plan.node_hash import canonical_hash
+
+
+def fingerprint_sources(sources: Sequence[Source], content_hash: Callable[[Path], str]) -> str:
+    """One hash for the state of all sources of a node; empty text for a node that reads none.
+
+    A single file counts by its content, wherever it lies; of several, their names within the source count too.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    if not sources:
+        return ""
+    return canonical_hash([_fingerprint(source, content_hash) for source in sources])
+
+
+def _fingerprint(source: Source, content_hash: Callable[[Path], str]) -> object:
+    if not source.content:
+        return [source.uri, [_listing_entry(path) for path in source.files]]
+    if not source.files:
+        return source.uri
+    if len(source.files) == 1:
+        return content_hash(source.files[0])
+    return [[path.name, content_hash(path)] for path in source.files]
+
+
+def _listing_entry(path: Path) -> list[object]:
+    state = path.stat()
+    return [str(path), state.st_size, state.st_mtime_ns]
