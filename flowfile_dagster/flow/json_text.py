@@ -31,6 +31,7 @@ from flowfile_dagster.flow.text_problem import (
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _WORD = re.compile(r"[^\s,:\[\]{}\"]+")
+_STRING = re.compile(rb'"[^"]*"?')
 _NOT_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 #: A NUL, or a surrogate whose other half is missing, written as an escape.
 _BAD_ESCAPE = re.compile(
@@ -96,11 +97,11 @@ def _check_bounds(text: str) -> None:
     """Depth and number of values, before anything is built from the text."""
     if text.count("[") + text.count("{") < MAX_DEPTH and text.count(",") < MAX_VALUES:
         return
-    if text.count('"') > 8 * MAX_VALUES:  # keys, values and escaped quotes of the largest file that is allowed
+    # Escape sequences may hide quotes, so they go first; what is then left between two quotes is a string.
+    plain = text.encode().replace(rb"\\", b"").replace(rb"\"", b"")
+    if plain.count(b'"') > 4 * MAX_VALUES:
         raise TextProblem(TOO_MANY, None)
-    # Escape sequences may hide quotes, so they go first; then every second piece between quotes is a string.
-    bare = text.replace("\\\\", "").replace('\\"', "").split('"')[::2]
-    structure = "".join(bare).encode()
+    structure = _STRING.sub(b"", plain)
     if structure.count(b",") + structure.count(b"[") + structure.count(b"{") > MAX_VALUES:
         raise TextProblem(TOO_MANY, None)
     depth = 0
@@ -219,6 +220,7 @@ class _Walk:
         elif char == "," and self._levels:
             level = self._levels[-1]
             level.index += 1
+            level.key = None
             self._awaits_key = level.is_object
         elif word := _WORD.match(self._text, start):
             return word.end(), self._word(word.group())
