@@ -64,6 +64,16 @@ def check_formula(formula: str, schema: pl.Schema, *, needs_boolean: bool = Fals
     return expression
 
 
+def can_name_column(column: str) -> bool:
+    """Whether ``[column]`` in a formula means this column; some characters get lost or end the name."""
+    if column.isidentifier() and "__" not in column:
+        return True
+    try:
+        return _parse_once(f"[{column}]").meta.root_names() == [column]
+    except FormulaError:
+        return False
+
+
 def is_volatile(formula: str) -> bool:
     """Whether the value of a formula changes without a change of its inputs (a clock or a random number)."""
     return _calls(formula, VOLATILE_FUNCTIONS)

@@ -10,14 +10,15 @@ from pydantic import AfterValidator
 from flowfile_dagster.columns.dtypes import is_bare_nested, parse_dtype
 from flowfile_dagster.errors import SettingsError
 
-_NAMES = frozenset(
-    "Auto Int8 Int16 Int32 Int64 Int128 UInt8 UInt16 UInt32 UInt64 UInt128 Float16 Float32 Float64 Decimal String Date "
-    "Datetime Time Duration Boolean Binary List Struct Array Categorical Integer Double Utf8".split()
-)
+_INTEGERS = tuple(f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64, 128))
+_FLOATS = ("Float16", "Float32", "Float64", "Decimal", "Integer", "Double")
+_TEXTS = ("String", "Utf8", "Categorical", "Boolean", "Binary")
+_TEMPORAL = ("Date", "Datetime", "Time", "Duration")
+_NAMES = frozenset({"Auto", *_INTEGERS, *_FLOATS, *_TEXTS, *_TEMPORAL, "List", "Struct", "Array"})
 
 
 def _check_name(name: str) -> str:
-    if name not in _NAMES and "${" not in name:
+    if name not in _NAMES:
         raise ValueError(f"{name!r} is not a type name; the names are {', '.join(sorted(_NAMES))}")
     return name
 
