@@ -30,7 +30,7 @@ from flowfile_dagster.flow.text_problem import (
 )
 
 _SPACE = re.compile(r"[ \t\n\r]*")
-_WORD = re.compile(r"[^\s,:\[\]{}\"]+")
+_TOKEN = re.compile(r"[ \t\n\r:]*([\[\]{},\"]|[^ \t\n\r,:\[\]{}\"]+)")
 _STRING = re.compile(rb'"[^"]*"?')
 _NOT_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 #: A NUL, or a surrogate whose other half is missing, written as an escape.
@@ -109,6 +109,8 @@ def _check_bounds(text: str) -> None:
         depth += 1 if bracket in b"[{" else -1
         if depth > MAX_DEPTH:
             raise _Walk(text).find(TOO_DEEP, len(text))
+        if depth <= 0:  # the end of the data; if more follows, the parser will complain
+            return
 
 
 def _check_characters(text: str) -> None:
@@ -192,38 +194,37 @@ class _Walk:
     def find(self, cause: str, stop: int) -> TextProblem:
         """The first forbidden thing before `stop`, or else `cause` at `stop`."""
         position = 0
-        while (position := _skip(self._text, position)) < stop:
-            start = position
+        while (token := _TOKEN.match(self._text, position)) and token.start(1) < stop:
             try:
-                position, found = self._token(start)
+                position, found = self._read(token.group(1), token.start(1))
             except json.JSONDecodeError:
                 break
             if position > stop:
-                return self._problem(cause, stop)
+                break
             if found:
-                return self._problem(found, start)
+                return self._problem(found, token.start(1))
         return self._problem(cause, min(stop, len(self._text)))
 
-    def _token(self, start: int) -> tuple[int, str | None]:
+    def _read(self, token: str, start: int) -> tuple[int, str | None]:
         """The end of the token at `start`, and what is forbidden about it."""
-        char = self._text[start]
-        if char == '"':
+        if token == '"':
             value, end = scanstring(self._text, start + 1, True)
             return end, self._string(value, start)
-        if char in "[{":
-            self._levels.append(_Level(is_object=char == "{"))
-            self._awaits_key = char == "{"
+        if token in "[{":
+            self._levels.append(_Level(is_object=token == "{"))
+            self._awaits_key = token == "{"
             return start + 1, TOO_DEEP if len(self._levels) > MAX_DEPTH else None
-        if char in "]}" and self._levels:
-            self._levels.pop()
+        if token in "]}":
             self._awaits_key = False
-        elif char == "," and self._levels:
+            if self._levels:
+                self._levels.pop()
+        elif token != ",":
+            return start + len(token), self._word(token)
+        elif self._levels:
             level = self._levels[-1]
             level.index += 1
             level.key = None
             self._awaits_key = level.is_object
-        elif word := _WORD.match(self._text, start):
-            return word.end(), self._word(word.group())
         return start + 1, None
 
     def _string(self, value: str, start: int) -> str | None:

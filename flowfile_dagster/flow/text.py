@@ -20,7 +20,7 @@ from flowfile_dagster.flow.json_text import parse_json
 from flowfile_dagster.flow.text_problem import ParsedText, TextProblem, render_path
 from flowfile_dagster.flow.yaml_text import parse_yaml
 
-MAX_FILE_BYTES = 64 * 1024 * 1024
+MAX_FILE_BYTES = 32 * 1024 * 1024
 
 _YAML_SUFFIXES = (".yaml", ".yml")
 _TOP_LEVEL = "a flow file is a mapping with flowfile_version, flowfile_id, flowfile_name, flowfile_settings and nodes"
@@ -67,6 +67,19 @@ def read_flow_text(path: Path) -> FlowText:
         found = Problem(render_path(problem.steps), problem.cause, problem.node_id, problem.line)
         raise FlowFileError(str(path), [found]) from problem
     return FlowText(path, content_hash, cast("dict[str, Any]", parsed.data), parsed.node_lines)
+
+
+def hash_flow_file(path: Path) -> str:
+    """The `FlowText.content_hash` that a file has now, without parsing it.
+
+    Raises:
+        FlowFileError: the file cannot be read.
+    """
+    try:
+        _check_suffix(path)
+        return hashlib.sha256(_read_bytes(path)).hexdigest()
+    except TextProblem as problem:
+        raise FlowFileError(str(path), [Problem("", problem.cause)]) from problem
 
 
 def _check_suffix(path: Path) -> str:

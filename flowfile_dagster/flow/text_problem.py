@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 #: Containers may be nested this deep; real flows need about ten levels.
 MAX_DEPTH = 100
 #: Values in one file, containers included, aliases counted as often as they are used.
-MAX_VALUES = 1_000_000
+MAX_VALUES = 500_000
 #: Characters of one number; the longest number that a column can hold has 40.
 MAX_NUMBER_LENGTH = 1_000
 

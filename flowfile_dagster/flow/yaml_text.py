@@ -58,16 +58,19 @@ except ImportError:  # PyYAML was built without libyaml
     CParser = None
 
 #: Characters of all text values together, aliases counted as often as they are used.
-MAX_CHARACTERS = 64 * 1024 * 1024
+MAX_CHARACTERS = 32 * 1024 * 1024
 MAX_DIRECTIVES = 8
 
 _STANDARD = "tag:yaml.org,2002:"
 _STR, _INT, _FLOAT = _STANDARD + "str", _STANDARD + "int", _STANDARD + "float"
 _MERGE, _VALUE, _TIMESTAMP = _STANDARD + "merge", _STANDARD + "value", _STANDARD + "timestamp"
 _SCALAR_TAGS = frozenset({_STR, _INT, _FLOAT, _TIMESTAMP, _STANDARD + "null", _STANDARD + "bool"})
-_NO_TAG = (None, "!")
 _IMPLICIT = {first: tuple(rules) for first, rules in Resolver.yaml_implicit_resolvers.items()}
-_DIRECTIVE = re.compile(r"^%", re.MULTILINE)
+_LINE_BREAKS = "\n\r\x85\u2028\u2029"
+#: What a number of any length would look like.
+_LONG_NUMBER = re.compile(r"[-+]?(?:0x[0-9a-fA-F_]+|[0-9._:]+)")
+#: So many scalars are kept with their meaning, because the same few come again and again.
+_REMEMBERED = 10_000
 _BAD_CHARACTER = re.compile("[\x00\ud800-\udfff]")
 _FORBIDDEN_CHARACTER = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 #: Stands for the key ``<<``, which merges mappings; no text equals it.
@@ -100,7 +103,7 @@ def parse_yaml(text: str, new_parser: Callable[[str], EventParser] = _new_parser
         TextProblem: the text breaks a rule of YAML or one of ours.
     """
     # Directives are compared pairwise by the parser, so many of them would take very long.
-    if len(_DIRECTIVE.findall(text)) > MAX_DIRECTIVES:
+    if sum(text.count(f"{end}%") for end in _LINE_BREAKS) > MAX_DIRECTIVES:
         raise TextProblem(
             f"more than {MAX_DIRECTIVES} lines begin with '%'; a flow file needs no YAML directives", None
         )
@@ -162,7 +165,7 @@ class _Builder:
         self._levels: list[_Level] = []
         self._anchors: dict[str, _Anchored] = {}
         self._element_lines: dict[int, list[int]] = {}
-        self._plain: dict[str, Any] = {}
+        self._resolved: dict[str, Any] = {}
         self._count = 0
         self._characters = 0
         self._documents = 0
@@ -211,13 +214,8 @@ class _Builder:
         is_key = self._awaits_key()
         self._grow(0 if is_key else 1, len(text), line)
         if event.tag is None and event.implicit[0]:
-            try:
-                value = self._plain[text]
-            except KeyError:
-                value = self._resolve(text, line)
-                if len(text) < 40:
-                    self._plain[text] = value
-        elif event.tag in _NO_TAG or event.tag == _STR:
+            value = self._resolve(text, line) if text[:1] in _IMPLICIT else text
+        elif event.tag is None or event.tag == _STR:
             value = text
         else:
             value = self._tagged(event.tag, text, line)
@@ -232,7 +230,7 @@ class _Builder:
 
     def _start(self, event: MappingStartEvent | SequenceStartEvent, line: int) -> None:
         is_mapping = type(event) is MappingStartEvent
-        if event.tag not in _NO_TAG and event.tag != _STANDARD + ("map" if is_mapping else "seq"):
+        if event.tag not in (None, _STANDARD + ("map" if is_mapping else "seq")):
             raise self.problem(_tag_cause(event.tag), line)
         if len(self._levels) >= MAX_DEPTH:
             raise self.problem(TOO_DEEP, line)
@@ -266,7 +264,7 @@ class _Builder:
             raise self.problem(f"the alias {quote('*' + event.anchor)} stands inside the value that it repeats", line)
         self._grow(anchored.count, anchored.characters, line)
         if self._awaits_key():
-            self._take_key(anchored.value, str(anchored.value), line)
+            self._take_key(anchored.value, f"*{event.anchor}", line)
         else:
             self._take(anchored.value, line)
 
@@ -327,25 +325,36 @@ class _Builder:
         return parts
 
     def _resolve(self, text: str, line: int) -> Any:
-        """An unquoted scalar, read by the rules of YAML 1.1."""
-        for tag, pattern in _IMPLICIT.get(text[:1], ()):
+        """An unquoted scalar that may be more than text, read by the rules of YAML 1.1."""
+        if text in self._resolved:
+            return self._resolved[text]
+        if len(text) > MAX_NUMBER_LENGTH:
+            if _LONG_NUMBER.fullmatch(text):
+                raise self.problem(TOO_LONG_NUMBER, line)
+            return text
+        value: Any = text
+        for tag, pattern in _IMPLICIT[text[:1]]:
             if pattern.match(text):
                 if tag == _MERGE:
-                    return _MERGE_KEY
-                return text if tag == _VALUE else self._convert(tag, text, line)
-        return text
+                    value = _MERGE_KEY
+                elif tag != _VALUE:
+                    value = self._convert(tag, text, line)
+                break
+        if len(text) < 40 and len(self._resolved) < _REMEMBERED:
+            self._resolved[text] = value
+        return value
 
     def _tagged(self, tag: str, text: str, line: int) -> Any:
         if tag not in _SCALAR_TAGS:
             raise self.problem(_tag_cause(tag), line)
+        if len(text) > MAX_NUMBER_LENGTH:
+            raise self.problem(TOO_LONG_NUMBER, line)
         fitting = {found for found, pattern in _IMPLICIT.get(text[:1], ()) if pattern.match(text)}
         if tag not in fitting and not (tag == _FLOAT and _INT in fitting):
             raise self.problem(f"{quote(text)} does not fit its tag {_short(tag)}; remove the tag or the value", line)
         return self._convert(tag, text, line)
 
     def _convert(self, tag: str, text: str, line: int) -> Any:
-        if len(text) > MAX_NUMBER_LENGTH:
-            raise self.problem(TOO_LONG_NUMBER, line)
         try:
             value = _CONVERSIONS[tag](ScalarNode(tag, text))
         except (ValueError, OverflowError) as error:

@@ -1,0 +1,89 @@
+"""``flowfile-dagster run FLOW``: run a flow, or the nodes selected, without Dagster."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flowfile_dagster.api import Flow, FlowRun, load_flow
+from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
+from flowfile_dagster.errors import ParameterError
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the command."""
+    parser = commands.add_parser("run", help="run a flow")
+    parser.add_argument("flow", type=Path, help="the flow file")
+    parser.add_argument("--mode", choices=["development"], default="development", help="how to run it")
+    parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter's value")
+    parser.add_argument("--select", nargs="+", metavar="NODE", help="ids or references of the nodes that are wanted")
+    parser.add_argument("--root", type=Path, help="the folder that relative paths in the flow stand under")
+    parser.add_argument("--store", type=Path, help="keep results in this folder, and reuse what is there")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.set_defaults(execute=execute)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Run the flow; exit code 1 if a node failed."""
+    flow = load_flow(options.flow, parameters=_parameters(options.flow, options.param), root=options.root)
+    progress = None if options.json else _Progress(flow)
+    run = flow.run(options.mode, targets=options.select, store=options.store, on_event=progress)
+    if options.json:
+        print(json.dumps(_result(run), indent=2, ensure_ascii=False))
+    else:
+        counts = {
+            status: list(run.status.values()).count(status) for status in ("computed", "hit", "skipped", "failed")
+        }
+        print(", ".join(f"{count} {status}" for status, count in counts.items()))
+        for error in run.errors.values():
+            print(error, file=sys.stderr)
+    return 0 if run.is_success else 1
+
+
+def _parameters(flow: Path, given: list[str]) -> Mapping[str, str]:
+    values: dict[str, str] = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise ParameterError(flow.stem, item, "write --param NAME=VALUE")
+        values[name.strip()] = value.strip()
+    return values
+
+
+class _Progress:
+    """Prints a line for each node as it completes."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self._done = 0
+
+    def __call__(self, event: NodeEvent) -> None:
+        self._done += 1
+        location = self._flow.graph.location(event.node_id)
+        print(f"[{self._done:>3}] {location}: {_outcome(event)}", flush=True)
+
+
+def _outcome(event: NodeEvent) -> str:
+    match event:
+        case NodeComputed():
+            rows = ", ".join(f"{table.rows:,} rows" for table in event.manifest.outputs.values())
+            return f"{rows} in {event.seconds:.2f} s ({event.why})"
+        case NodeReused():
+            return "hit"
+        case NodeFailed():
+            return f"FAILED: {event.error.cause}"
+        case NodeSkipped():
+            return f"skipped, {event.because}"
+
+
+def _result(run: FlowRun) -> dict[str, Any]:
+    return {
+        "flow": run.flow.name,
+        "is_success": run.is_success,
+        "status": {str(node_id): status for node_id, status in run.status.items()},
+        "errors": {str(node_id): str(error) for node_id, error in run.errors.items()},
+    }

@@ -1,0 +1,63 @@
+"""``flowfile-dagster show FLOW``: the nodes in order, what they read, and the columns that they will have."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from flowfile_dagster.api import Flow, load_flow
+from flowfile_dagster.columns.schema import schema_to_json
+from flowfile_dagster.flow.names import node_names
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the command."""
+    parser = commands.add_parser("show", help="print nodes, inputs and predicted columns of a flow")
+    parser.add_argument("flow", type=Path, help="the flow file")
+    parser.add_argument("--root", type=Path, help="the folder that relative paths in the flow stand under")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.set_defaults(execute=execute)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Show the flow."""
+    nodes = describe(load_flow(options.flow, root=options.root))
+    print(json.dumps(nodes, indent=2, ensure_ascii=False) if options.json else "\n".join(map(_render, nodes)))
+    return 0
+
+
+def describe(flow: Flow) -> list[dict[str, Any]]:
+    """Every node as JSON values, in topological order."""
+    names = node_names(flow.graph)
+    return [
+        {
+            "node_id": node.node_id,
+            "name": names[node.node_id],
+            "type": node.node_type,
+            "description": node.description,
+            "inputs": [{"node_id": item.node_id, "handle": item.handle, "slot": item.slot} for item in node.inputs],
+            "traits": sorted(trait.value for trait in node.traits),
+            "problem": str(prediction.error.cause) if prediction.error else None,
+            "schemas": {
+                handle: None if schema is None else schema_to_json(schema)
+                for handle, schema in prediction.schemas.items()
+            },
+        }
+        for node, prediction in zip(flow.nodes.values(), flow.predictions.values(), strict=True)
+    ]
+
+
+def _render(node: dict[str, Any]) -> str:
+    inputs = ", ".join(
+        str(item["node_id"]) + ("" if item["handle"] == "output-0" else f":{item['handle']}") for item in node["inputs"]
+    )
+    lines = [f"{node['node_id']:>4}  {node['name']}  ({node['type']})" + (f"  <- {inputs}" if inputs else "")]
+    if node["problem"]:
+        lines.append(f"      cannot run: {node['problem']}")
+    for handle, schema in node["schemas"].items():
+        label = "" if len(node["schemas"]) == 1 else f"{handle}: "
+        columns = "opaque" if schema is None else ", ".join(f"{name} {dtype}" for name, dtype in schema)
+        lines.append(f"      {label}{columns or 'no columns'}")
+    return "\n".join(lines)

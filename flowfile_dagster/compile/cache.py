@@ -1,0 +1,167 @@
+"""Compiled flows by content hash: loaded from the cache folder, compiled by a worker where they are not there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flowfile_dagster.compat import PREDICTION_VERSIONS
+from flowfile_dagster.compile.form import COMPILED_FORMAT, BrokenFlow, CompiledFlow, CompiledSource, from_json
+from flowfile_dagster.errors import FlowFileError, Problem
+from flowfile_dagster.flow.text import FlowText, hash_flow_file
+from flowfile_dagster.store.fingerprints import stat_signature
+from flowfile_dagster.store.index import manifest_path, read_json
+
+#: More flows than this are shared out to two workers.
+_FLOWS_PER_WORKER = 40
+
+
+@dataclass(frozen=True)
+class FlowRequest:
+    """A flow file to compile, with what its compiled form depends on besides its content."""
+
+    path: Path
+    root: Path | None = None
+    parameters: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True)
+class CompiledEntry:
+    """A compiled flow and the key under which the cache keeps it."""
+
+    key: str
+    flow: CompiledFlow | BrokenFlow
+
+
+class CompileCache:
+    """Compiled flows in one folder.
+
+    `store` is the base folder of the result store, where schemas of opaque nodes may be found; None for none.
+    """
+
+    def __init__(self, folder: Path, store: Path | None = None) -> None:
+        self._folder = folder
+        self._store = store
+
+    def load(self, requests: Sequence[FlowRequest]) -> list[CompiledEntry]:
+        """Every flow in its compiled form; what is not there, or out of date, is compiled first."""
+        keyed = [self._key(request) for request in requests]
+        entries = [self._read(key) if isinstance(key, str) else CompiledEntry("", key) for key in keyed]
+        missing = [
+            (request, key)
+            for request, key, entry in zip(requests, keyed, entries)
+            if entry is None and isinstance(key, str)
+        ]
+        self._compile(missing)
+        return [
+            entry or self._read_compiled(request, key) if isinstance(key, str) else CompiledEntry("", key)
+            for request, key, entry in zip(requests, keyed, entries)
+        ]
+
+    def read_text(self, key: str, path: Path) -> FlowText:
+        """The flow file's content as it was when it was compiled, even if the file has changed since.
+
+        Raises:
+            FlowFileError: the cache has lost it, or the file cannot be read.
+        """
+        value = read_json(self._data_path(key))
+        if value is None:
+            cause = f"its compiled form is gone from {self._folder}; reload the definitions"
+            raise FlowFileError(str(path), [Problem("", cause)])
+        return FlowText(path, value["content_hash"], value["data"], tuple(value["node_lines"]))
+
+    def _key(self, request: FlowRequest) -> str | BrokenFlow:
+        try:
+            content_hash = hash_flow_file(request.path)
+        except FlowFileError as error:
+            return BrokenFlow(request.path.stem, str(request.path), str(error))
+        value = {
+            "format": COMPILED_FORMAT,
+            "content": content_hash,
+            "path": str(request.path),
+            "root": str(request.root) if request.root else str(Path.cwd()),
+            "parameters": dict(request.parameters),
+            "store": str(self._store),
+            "versions": PREDICTION_VERSIONS,
+        }
+        return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+    def _read(self, key: str) -> CompiledEntry | None:
+        value = read_json(self._compiled_path(key))
+        if value is None:
+            return None
+        try:
+            flow = from_json(value)
+        except (KeyError, TypeError, ValueError):
+            return None
+        return CompiledEntry(key, flow) if isinstance(flow, BrokenFlow) or self._is_current(flow) else None
+
+    def _read_compiled(self, request: FlowRequest, key: str) -> CompiledEntry:
+        value = read_json(self._compiled_path(key))
+        if value is None:
+            flow = BrokenFlow(request.path.stem, str(request.path), f"{request.path}: the flow compiler stopped at it")
+            return CompiledEntry(key, flow)
+        return CompiledEntry(key, from_json(value))
+
+    def _is_current(self, flow: CompiledFlow) -> bool:
+        """Whether the sources look as they did, and no stored result has come that says more."""
+        sources = [source for node in flow.nodes for source in node.sources]
+        if self._store is not None and any(
+            manifest_path(self._store / "nodes", node_hash).exists() for node_hash in flow.awaited
+        ):
+            return False
+        return all(_is_unchanged(source) for source in sources)
+
+    def _compile(self, missing: Sequence[tuple[FlowRequest, str]]) -> None:
+        count = 2 if len(missing) > _FLOWS_PER_WORKER and (os.cpu_count() or 1) > 1 else 1
+        shares = [list(missing[index::count]) for index in range(count)]
+        while any(shares):
+            workers = [self._start_worker(share) for share in shares if share]
+            for worker in workers:
+                worker.wait()
+            shares = [self._left_over(share) for share in shares]
+
+    def _left_over(self, share: Sequence[tuple[FlowRequest, str]]) -> list[tuple[FlowRequest, str]]:
+        """What a worker did not get to; the flow that it stopped at is left out, so that the others still load."""
+        undone = [(request, key) for request, key in share if not self._compiled_path(key).exists()]
+        return undone[1:]
+
+    def _start_worker(self, share: Sequence[tuple[FlowRequest, str]]) -> subprocess.Popen[bytes]:
+        with tempfile.TemporaryFile() as requests:
+            for request, key in share:
+                requests.write(json.dumps(self._worker_request(request, key)).encode() + b"\n")
+            requests.seek(0)
+            return subprocess.Popen(
+                [sys.executable, "-m", "flowfile_dagster.compile.worker"], stdin=requests, stdout=subprocess.DEVNULL
+            )
+
+    def _worker_request(self, request: FlowRequest, key: str) -> dict[str, Any]:
+        return {
+            "path": str(request.path),
+            "root": str(request.root) if request.root else None,
+            "parameters": dict(request.parameters),
+            "store": str(self._store) if self._store else None,
+            "compiled": str(self._compiled_path(key)),
+            "data": str(self._data_path(key)),
+        }
+
+    def _compiled_path(self, key: str) -> Path:
+        return self._folder / key[:2] / f"{key}.json"
+
+    def _data_path(self, key: str) -> Path:
+        return self._folder / key[:2] / f"{key}.flow.json"
+
+
+def _is_unchanged(source: CompiledSource) -> bool:
+    try:
+        return all((size, mtime, inode) == stat_signature(Path(path)) for path, size, mtime, inode in source.state)
+    except OSError:
+        return all(size == mtime == inode == 0 for _, size, mtime, inode in source.state)

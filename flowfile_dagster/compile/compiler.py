@@ -1,0 +1,175 @@
+"""Compile one flow: parse, resolve, predict. Runs in a worker process, never in the one that loads definitions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from flowfile_dagster.columns.schema import schema_to_json
+from flowfile_dagster.compile.form import (
+    BrokenFlow,
+    CompiledFlow,
+    CompiledInput,
+    CompiledNode,
+    CompiledParameter,
+    CompiledSource,
+)
+from flowfile_dagster.contract.node_type import Source
+from flowfile_dagster.engine.context import NodeContext
+from flowfile_dagster.errors import FlowfileDagsterError, NodeProblem
+from flowfile_dagster.flow.document import FlowDocument, parse_document
+from flowfile_dagster.flow.graph import FlowGraph, FlowNode
+from flowfile_dagster.flow.names import node_names
+from flowfile_dagster.flow.parameters import parse_value
+from flowfile_dagster.flow.predict import NodePrediction, predict_graph
+from flowfile_dagster.flow.resolve import resolve_graph
+from flowfile_dagster.flow.text import FlowText
+from flowfile_dagster.plan.development import PlanInputs, Stage, plan_development
+from flowfile_dagster.plan.node_hash import settings_hash
+from flowfile_dagster.plan.sources import fingerprint_sources
+from flowfile_dagster.store.fingerprints import FingerprintMemory, stat_signature
+from flowfile_dagster.store.store import ResultStore
+
+_MAX_WATCHED_FOLDERS = 1000
+
+
+def compile_flow(
+    text: FlowText, *, root: Path | None, parameters: Mapping[str, object], store: ResultStore | None
+) -> CompiledFlow | BrokenFlow:
+    """The compiled form of a flow file's text; a flow that does not load gives a `BrokenFlow`, never an error."""
+    try:
+        document = parse_document(text)
+        graph = resolve_graph(document, parameters=parameters, root=root)
+        return _compile(document, graph, store)
+    except FlowfileDagsterError as error:
+        return BrokenFlow(text.path.stem, str(text.path), str(error))
+
+
+def _compile(document: FlowDocument, graph: FlowGraph, store: ResultStore | None) -> CompiledFlow:
+    names = node_names(graph)
+    context = NodeContext(graph, is_prediction=True)
+    stages = _stored_stages(graph, store) if store else {}
+    predictions = predict_graph(graph, context, {node_id: _schemas(stage) for node_id, stage in stages.items()})
+    awaited = [
+        stage.node_hash
+        for node_id, stage in stages.items()
+        if stage.node_hash and stage.manifest is None and None in predictions[node_id].schemas.values()
+    ]
+    return CompiledFlow(
+        name=graph.name,
+        path=str(graph.path),
+        content_hash=graph.content_hash,
+        execution_mode=graph.execution_mode,
+        description=graph.description,
+        parameters=[
+            CompiledParameter(
+                definition.name,
+                definition.type,
+                parse_value(definition, definition.default_value),
+                definition.description,
+                list(definition.enum_values or ()),
+            )
+            for definition in {item.name: item for item in document.settings.parameters}.values()
+        ],
+        nodes=[_node(node, names[node.node_id], predictions[node.node_id], context) for node in graph.nodes.values()],
+        awaited=awaited,
+    )
+
+
+def _stored_stages(graph: FlowGraph, store: ResultStore) -> dict[int, Stage]:
+    """What the store holds for each node, as far as that is known without reading any source."""
+    memory = FingerprintMemory(store.base / "fingerprints")
+    context = NodeContext(graph)
+
+    def remembered(path: Path) -> str:
+        known = memory.remembered(path)
+        if known is None:
+            raise FileNotFoundError(f"no fingerprint is remembered for {path}")
+        return known
+
+    def fingerprint(node: FlowNode) -> str:
+        settings: Any = node.settings
+        return fingerprint_sources(node.kind.sources(settings, context), remembered)
+
+    inputs = PlanInputs(store.find, lambda node: None, fingerprint)
+    return {stage.node_id: stage for stage in plan_development(graph, list(graph.nodes), inputs, context).stages}
+
+
+def _schemas(stage: Stage) -> dict[str, pl.Schema]:
+    return {handle: table.schema for handle, table in stage.manifest.outputs.items()} if stage.manifest else {}
+
+
+def _node(node: FlowNode, name: str, prediction: NodePrediction, context: NodeContext) -> CompiledNode:
+    target = _target(node, context)
+    return CompiledNode(
+        node_id=node.node_id,
+        name=name,
+        node_type=node.node_type,
+        reference=node.reference,
+        description=node.description,
+        position=node.position,
+        group=node.group,
+        line=node.line,
+        handle_labels=list(node.handle_labels),
+        inputs=[CompiledInput(item.node_id, item.handle, item.slot) for item in node.inputs],
+        traits=sorted(trait.value for trait in node.traits),
+        settings=None if node.settings is None else node.settings.model_dump(mode="json"),
+        settings_hash=settings_hash(node),
+        problem=node.problem,
+        warning=None if prediction.error is None or node.problem else prediction.error.cause,
+        schemas={
+            handle: None if schema is None else [(column, dtype) for column, dtype in schema_to_json(schema)]
+            for handle, schema in prediction.schemas.items()
+        },
+        lineage={
+            handle: None
+            if lineage is None
+            else {column: [(origin.input, origin.column) for origin in origins] for column, origins in lineage.items()}
+            for handle, lineage in prediction.lineage.items()
+        },
+        sources=[_source(source) for source in _sources(node, context)],
+        target=target,
+    )
+
+
+def _sources(node: FlowNode, context: NodeContext) -> tuple[Source, ...]:
+    settings: Any = node.settings
+    try:
+        return node.kind.sources(settings, context) if node.can_run else ()
+    except (OSError, NodeProblem):
+        return ()
+
+
+def _source(source: Source) -> CompiledSource:
+    return CompiledSource(source.uri, [_state(path) for path in (*source.files, *_folders(source))])
+
+
+def _folders(source: Source) -> list[Path]:
+    """The folders whose listing decides which files a pattern or folder source has."""
+    if [str(path) for path in source.files] == [source.uri]:
+        return []
+    top = Path(source.uri)
+    while not top.is_dir() and top != top.parent:
+        top = top.parent
+    return [Path(folder) for folder, _, _ in islice(os.walk(top), _MAX_WATCHED_FOLDERS)]
+
+
+def _state(path: Path) -> tuple[str, int, int, int]:
+    try:
+        return (str(path), *stat_signature(path))
+    except OSError:
+        return (str(path), 0, 0, 0)
+
+
+def _target(node: FlowNode, context: NodeContext) -> str | None:
+    settings: Any = node.settings
+    try:
+        target = node.kind.target(settings, context) if node.can_run else None
+    except (OSError, NodeProblem):
+        return None
+    return None if target is None else str(target.path)

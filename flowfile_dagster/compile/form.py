@@ -1,0 +1,126 @@
+"""The compiled form of a flow: everything that loading definitions needs, as plain JSON values.
+
+It holds schemas and lineage as text, so that reading it needs neither Polars nor any node type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+#: Raise when the meaning of a field changes: older files are then compiled anew.
+COMPILED_FORMAT = 1
+
+#: Columns in order: (name, dtype text).
+SchemaText: TypeAlias = Sequence[tuple[str, str]]
+#: Output column to (input index, column name).
+LineageText: TypeAlias = Mapping[str, Sequence[tuple[int, str]]]
+
+
+@dataclass(frozen=True)
+class CompiledInput:
+    """One wired input of a node."""
+
+    node_id: int
+    handle: str
+    slot: str
+
+
+@dataclass(frozen=True)
+class CompiledSource:
+    """Something outside that a node reads.
+
+    `state` is (path, size, mtime in ns, inode) of its files, and of the folders where more could appear, at compile
+    time; zeros for what could not be looked at.
+    """
+
+    uri: str
+    state: Sequence[tuple[str, int, int, int]]
+
+
+@dataclass(frozen=True)
+class CompiledNode:
+    """One node. `problem`: it cannot run; `warning`: its prediction already failed. None for opaque parts."""
+
+    node_id: int
+    name: str
+    node_type: str
+    reference: str | None
+    description: str
+    position: tuple[int, int]
+    group: str | None
+    line: int | None
+    handle_labels: Sequence[str]
+    inputs: Sequence[CompiledInput]
+    traits: Sequence[str]
+    settings: Mapping[str, Any] | None
+    settings_hash: str
+    problem: str | None
+    warning: str | None
+    schemas: Mapping[str, SchemaText | None]
+    lineage: Mapping[str, LineageText | None]
+    sources: Sequence[CompiledSource]
+    target: str | None
+
+
+@dataclass(frozen=True)
+class CompiledParameter:
+    """A flow parameter as declared; `default` is its typed value."""
+
+    name: str
+    type: str
+    default: str | int | float | bool
+    description: str
+    enum_values: Sequence[str]
+
+
+@dataclass(frozen=True)
+class CompiledFlow:
+    """A flow that loaded. `awaited` are node hashes whose stored schema would make an opaque prediction known."""
+
+    name: str
+    path: str
+    content_hash: str
+    execution_mode: str
+    description: str
+    parameters: Sequence[CompiledParameter]
+    nodes: Sequence[CompiledNode]
+    awaited: Sequence[str]
+
+
+@dataclass(frozen=True)
+class BrokenFlow:
+    """A flow file that did not load, and why."""
+
+    name: str
+    path: str
+    error: str
+
+
+def to_json(flow: CompiledFlow | BrokenFlow) -> dict[str, Any]:
+    """The compiled form as JSON values."""
+    return {"format": COMPILED_FORMAT, "is_broken": isinstance(flow, BrokenFlow), **asdict(flow)}
+
+
+def from_json(value: Mapping[str, Any]) -> CompiledFlow | BrokenFlow:
+    """The reverse of `to_json`.
+
+    Raises:
+        KeyError, TypeError, ValueError: the value is not of this format.
+    """
+    if value["format"] != COMPILED_FORMAT:
+        raise ValueError(f"compiled format {value['format']}, expected {COMPILED_FORMAT}")
+    fields = {name: item for name, item in value.items() if name not in ("format", "is_broken")}
+    if value["is_broken"]:
+        return BrokenFlow(**fields)
+    fields["parameters"] = [CompiledParameter(**item) for item in fields["parameters"]]
+    fields["nodes"] = [_node(item) for item in fields["nodes"]]
+    return CompiledFlow(**fields)
+
+
+def _node(value: dict[str, Any]) -> CompiledNode:
+    value["inputs"] = [CompiledInput(**item) for item in value["inputs"]]
+    value["sources"] = [CompiledSource(**item) for item in value["sources"]]
+    value["position"] = tuple(value["position"])
+    return CompiledNode(**value)

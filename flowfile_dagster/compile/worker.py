@@ -1,0 +1,48 @@
+"""The worker process: compiles the flows that it is told on standard input into the cache folder.
+
+Prediction plans with Polars and looks into file headers. Both start threads that a process forked later would miss
+and wait for for ever, so no process that loads definitions does either.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from flowfile_dagster.compile.compiler import compile_flow
+from flowfile_dagster.compile.form import BrokenFlow, to_json
+from flowfile_dagster.errors import FlowFileError
+from flowfile_dagster.flow.text import read_flow_text
+from flowfile_dagster.store.index import write_json
+from flowfile_dagster.store.store import ResultStore
+
+
+def main() -> None:
+    """Read one JSON request per line; write each compiled flow where the request says."""
+    for line in sys.stdin:
+        compile_request(json.loads(line))
+
+
+def compile_request(request: dict[str, Any]) -> None:
+    """Compile one flow into ``<compiled>`` and, where it loads, its plain data into ``<data>``."""
+    path = Path(request["path"])
+    try:
+        text = read_flow_text(path)
+    except FlowFileError as error:
+        write_json(Path(request["compiled"]), to_json(BrokenFlow(path.stem, str(path), str(error))))
+        return
+    flow = compile_flow(
+        text,
+        root=Path(request["root"]) if request["root"] else None,
+        parameters=request["parameters"],
+        store=ResultStore(Path(request["store"])) if request["store"] else None,
+    )
+    content = {"content_hash": text.content_hash, "data": text.data, "node_lines": list(text.node_lines)}
+    write_json(Path(request["data"]), content)
+    write_json(Path(request["compiled"]), to_json(flow))
+
+
+if __name__ == "__main__":
+    main()

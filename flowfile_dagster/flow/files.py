@@ -1,0 +1,40 @@
+"""Which files of a folder are flow files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+#: ``.flowfile`` is the old pickle format: found, so that it can be refused with a word on how to convert it.
+FLOW_SUFFIXES = (".yaml", ".yml", ".json", ".flowfile")
+_LOOKED_AT = 1 << 20
+_WORDS = (b"flowfile_version", b"flowfile_settings", b"flowfile_name", b"setting_input")
+
+
+def find_flow_files(path: Path) -> list[Path]:
+    """The flow files under a folder, sorted, without hidden ones; a path that is no folder stands for itself.
+
+    A text file with none of the words of a flow file is somebody else's; what cannot be read as text counts as a
+    flow file that is broken, so that it is not overlooked.
+    """
+    if not path.is_dir():
+        return [path]
+    return sorted(
+        file
+        for file in path.rglob("*")
+        if file.suffix.lower() in FLOW_SUFFIXES
+        and not any(part.startswith(".") for part in file.relative_to(path).parts)
+        and not file.is_dir()
+        and not _is_other_text(file)
+    )
+
+
+def _is_other_text(file: Path) -> bool:
+    if file.suffix.lower() == ".flowfile" or not file.is_file():
+        return False
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(_LOOKED_AT)
+        start.decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return bool(start.strip()) and b"\0" not in start and not any(word in start for word in _WORDS)

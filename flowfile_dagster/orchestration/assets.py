@@ -1,0 +1,134 @@
+"""A flow as assets: one multi-asset, one step, every node's result yielded as it completes."""
+
+# No postponed annotations here: Dagster reads the annotation of the step's context as an object.
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from flowfile_dagster.compile.cache import CompileCache
+from flowfile_dagster.compile.form import BrokenFlow, CompiledFlow
+from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
+from flowfile_dagster.engine.runner import run_development
+from flowfile_dagster.errors import NodeError
+from flowfile_dagster.flow.document import parse_document
+from flowfile_dagster.flow.graph import FlowGraph, FlowNode
+from flowfile_dagster.flow.resolve import resolve_graph
+from flowfile_dagster.orchestration.io_manager import FlowfileIOManager, StoredResult
+from flowfile_dagster.orchestration.metadata import result_metadata
+from flowfile_dagster.orchestration.specs import FlowSpecs
+from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY, FlowPlace
+from flowfile_dagster.store.store import ResultStore
+
+
+@dataclass(frozen=True)
+class FlowSource:
+    """Where a step finds the flow that was compiled: the cache, the key in it, and the root for relative paths."""
+
+    cache: CompileCache
+    key: str
+    root: Path | None
+
+    def read_graph(self, flow: CompiledFlow) -> FlowGraph:
+        """The graph of the flow as it was when it was compiled."""
+        return resolve_graph(parse_document(self.cache.read_text(self.key, Path(flow.path))), root=self.root)
+
+
+def build_flow_assets(flow: CompiledFlow, specs: FlowSpecs, source: FlowSource) -> dg.AssetsDefinition:
+    """The assets of a flow: any selection runs in one step, under every executor."""
+
+    @dg.multi_asset(
+        name="__".join(specs.place.key_prefix),
+        specs=list(specs.by_output.values()),
+        can_subset=True,
+        required_resource_keys={IO_MANAGER_KEY},
+        description=flow.description or None,
+    )
+    def run_flow(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[StoredResult]]:
+        io_manager: FlowfileIOManager = context.resources.original_resource_dict[IO_MANAGER_KEY]
+        store = io_manager.open_store(context.instance)
+        yield from _Step(flow, specs, store, context).run(source.read_graph(flow))
+
+    return run_flow
+
+
+def build_broken_asset(flow: BrokenFlow, place: FlowPlace) -> dg.AssetsDefinition:
+    """A flow file that did not load, as one visible asset that says why and cannot run."""
+
+    @dg.asset(
+        key=dg.AssetKey(list(place.key_prefix)),
+        group_name=place.group,
+        description=f"**This flow file does not load:** {flow.error}",
+        metadata={"flowfile/flow_file": dg.MetadataValue.path(flow.path), "flowfile/problem": flow.error},
+        kinds={"flowfile"},
+    )
+    def broken_flow() -> None:
+        raise dg.Failure(flow.error, allow_retries=False)
+
+    return broken_flow
+
+
+class _Step:
+    """One run of a flow's step: engine events become Dagster events."""
+
+    def __init__(
+        self, flow: CompiledFlow, specs: FlowSpecs, store: ResultStore, context: dg.AssetExecutionContext
+    ) -> None:
+        self._specs = specs
+        self._store = store
+        self._context = context
+        self._schemas = {node.node_id: node.schemas for node in flow.nodes}
+        self._failures: list[NodeError] = []
+        self._not_run: list[int] = []
+
+    def run(self, graph: FlowGraph) -> Iterator[dg.MaterializeResult[StoredResult]]:
+        """Yield each selected asset as it completes; raise at the end if any node failed."""
+        selected = self._context.selected_asset_keys
+        outputs = {output: spec.key for output, spec in self._specs.by_output.items() if spec.key in selected}
+        targets = {node_id for node_id, _ in outputs}
+        for event in run_development(graph, targets, self._store, ref_key=self._ref_key()):
+            self._note(event, graph)
+            if isinstance(event, (NodeComputed, NodeReused)):
+                for (node_id, handle), key in outputs.items():
+                    if node_id == event.node_id:
+                        yield self._result(event, handle, key)
+        if self._failures:
+            raise dg.Failure(self._summary(), allow_retries=False)
+
+    def _ref_key(self) -> Callable[[FlowNode], Sequence[str]]:
+        keys: Mapping[int, Sequence[str]] = {
+            node_id: spec.key.path for (node_id, handle), spec in self._specs.by_output.items() if handle == "output-0"
+        }
+        return lambda node: keys[node.node_id]
+
+    def _result(
+        self, event: NodeComputed | NodeReused, handle: str, key: dg.AssetKey
+    ) -> dg.MaterializeResult[StoredResult]:
+        predicted = self._schemas[event.node_id].get(handle)
+        return dg.MaterializeResult(
+            asset_key=key,
+            value=StoredResult(event.manifest.node_hash, handle),
+            metadata=result_metadata(event, handle, predicted, self._store),
+            data_version=dg.DataVersion(event.manifest.outputs[handle].content_hash),
+        )
+
+    def _note(self, event: NodeEvent, graph: FlowGraph) -> None:
+        match event:
+            case NodeFailed():
+                self._failures.append(event.error)
+                self._context.log.error(str(event.error))
+            case NodeSkipped():
+                if not event.is_deliberate:
+                    self._not_run.append(event.node_id)
+                self._context.log.info(f"{graph.location(event.node_id)}: skipped, {event.because}")
+            case _:
+                pass
+
+    def _summary(self) -> str:
+        first, *others = (str(error) for error in self._failures)
+        lines = [first, *(f"also failed: {text}" for text in others)]
+        if self._not_run:
+            lines.append(f"not run because of this: nodes {', '.join(map(str, self._not_run))}")
+        return "\n".join(lines)

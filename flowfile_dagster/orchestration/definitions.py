@@ -1,0 +1,119 @@
+"""Flow files to Dagster definitions."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+import dagster as dg
+
+from flowfile_dagster.compile.cache import CompileCache, CompiledEntry, FlowRequest
+from flowfile_dagster.compile.form import BrokenFlow, CompiledFlow
+from flowfile_dagster.errors import FlowFileError
+from flowfile_dagster.flow.files import find_flow_files
+from flowfile_dagster.flow.graph import ExecutionMode
+from flowfile_dagster.flow.names import slug
+from flowfile_dagster.orchestration.assets import FlowSource, build_broken_asset, build_flow_assets
+from flowfile_dagster.orchestration.io_manager import STORE_FOLDER, FlowfileIOManager
+from flowfile_dagster.orchestration.specs import SpecBuilder
+from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY, FlowfileTranslator, FlowPlace
+
+_log = logging.getLogger(__name__)
+
+
+def build_definitions(
+    flows: str | Path | Iterable[str | Path],
+    *,
+    mode: ExecutionMode | None = None,
+    root: str | Path | None = None,
+    translator: FlowfileTranslator | None = None,
+    io_manager: FlowfileIOManager | None = None,
+    compiled_folder: str | Path | None = None,
+) -> dg.Definitions:
+    """Definitions for flow files that Flowfile saved. Loading runs no transformation and plans nothing here.
+
+    Args:
+        flows: a folder, which is searched for ``.yaml``, ``.yml`` and ``.json`` files, or the files themselves.
+        mode: how flows run; only ``development`` exists so far, and is what every flow gets.
+        root: the folder that relative paths in flows stand under. Default: each flow file's folder, then the
+            current working directory.
+        translator: how nodes appear in Dagster.
+        io_manager: where results are kept; default: in the instance's storage folder.
+        compiled_folder: where compiled flows are kept between processes; default: beside the results in
+            ``DAGSTER_HOME``, without one in the user's cache folder.
+
+    Returns:
+        One asset per output of each node, external assets for the files that flows read, and the IO manager under
+        the key ``flowfile_io_manager``. A file that does not load becomes one asset that says why.
+    """
+    if mode == "performance":
+        raise ValueError("mode 'performance' is not available; use 'development' or None")
+    io_manager = io_manager or FlowfileIOManager()
+    root_path = None if root is None else Path(root).resolve()
+    cache = CompileCache(_compiled_folder(compiled_folder), _store_folder(io_manager))
+    places = _find_flows(flows)
+    entries = cache.load([FlowRequest(path, root_path) for path in places.values()])
+    with warnings.catch_warnings():
+        # Code references and multi-assets are marked beta; that is our choice, not news for the user's log.
+        warnings.simplefilter("ignore", category=dg.BetaWarning)
+        return _definitions(dict(zip(places, entries, strict=True)), cache, root_path, translator, io_manager)
+
+
+def _definitions(
+    entries: dict[FlowPlace, CompiledEntry],
+    cache: CompileCache,
+    root: Path | None,
+    translator: FlowfileTranslator | None,
+    io_manager: FlowfileIOManager,
+) -> dg.Definitions:
+    loaded = [(place, entry.flow) for place, entry in entries.items() if isinstance(entry.flow, CompiledFlow)]
+    builder = SpecBuilder(loaded, translator or FlowfileTranslator())
+    assets: list[dg.AssetsDefinition] = []
+    for place, entry in entries.items():
+        flow = entry.flow
+        try:
+            if isinstance(flow, BrokenFlow):
+                raise FlowFileError(flow.path, ()) from None
+            specs = builder.flow_specs(place, flow)
+            if specs.by_output:
+                assets.append(build_flow_assets(flow, specs, FlowSource(cache, entry.key, root)))
+        except FlowFileError as error:
+            broken = flow if isinstance(flow, BrokenFlow) else BrokenFlow(flow.name, flow.path, str(error))
+            _log.error("flow file does not load: %s", broken.error)
+            assets.append(build_broken_asset(broken, place))
+    return dg.Definitions(assets=[*assets, *builder.source_specs()], resources={IO_MANAGER_KEY: io_manager})
+
+
+def _find_flows(flows: str | Path | Iterable[str | Path]) -> dict[FlowPlace, Path]:
+    """Every flow file with its place, in a stable order."""
+    given = [flows] if isinstance(flows, (str, Path)) else list(flows)
+    found: dict[FlowPlace, Path] = {}
+    for item in given:
+        path = Path(item).resolve()
+        for file in find_flow_files(path):
+            folders = file.relative_to(path).parent.parts if path.is_dir() else ()
+            place = FlowPlace(tuple(slug(part) for part in folders), slug(file.stem))
+            if place in found and found[place] != file:
+                place = FlowPlace(place.folders, slug(file.name))
+            found[place] = file
+    return found
+
+
+def _store_folder(io_manager: FlowfileIOManager) -> Path | None:
+    """Where results are, as far as that is known without an instance."""
+    if io_manager.base_path:
+        return Path(io_manager.base_path)
+    home = os.environ.get("DAGSTER_HOME")
+    return Path(home) / "storage" / STORE_FOLDER if home else None
+
+
+def _compiled_folder(given: str | Path | None) -> Path:
+    if given is not None:
+        return Path(given)
+    home = os.environ.get("DAGSTER_HOME")
+    if home:
+        return Path(home) / "storage" / f"{STORE_FOLDER}-compiled"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flowfile-dagster"

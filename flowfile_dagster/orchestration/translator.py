@@ -1,0 +1,94 @@
+"""How a node appears in Dagster: one method to override, applied to assets and to the dependencies on them alike."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from flowfile_dagster.compile.form import CompiledFlow, CompiledNode
+from flowfile_dagster.flow.names import slug
+from flowfile_dagster.orchestration.metadata import definition_metadata
+
+IO_MANAGER_KEY = "flowfile_io_manager"
+
+
+@dataclass(frozen=True)
+class FlowPlace:
+    """Where a flow stands in the project: the names of its folders and its own, each fit for an asset key."""
+
+    folders: tuple[str, ...]
+    name: str
+
+    @property
+    def key_prefix(self) -> tuple[str, ...]:
+        """The first parts of the keys of all of the flow's assets."""
+        return (*self.folders, self.name)
+
+    @property
+    def group(self) -> str:
+        """The asset group of the flow."""
+        return "/".join(self.key_prefix)
+
+
+@dataclass(frozen=True)
+class FlowOutput:
+    """One output of one node, which becomes one asset."""
+
+    place: FlowPlace
+    flow: CompiledFlow
+    node: CompiledNode
+    handle: str
+
+    @property
+    def label(self) -> str | None:
+        """What the output is called; None for a node with one output."""
+        labels = self.node.handle_labels
+        return None if len(labels) == 1 else labels[int(self.handle.removeprefix("output-"))]
+
+
+class FlowfileTranslator:
+    """Turns a node's output into an asset spec. Subclass it and override `get_asset_spec`, or `get_asset_key`.
+
+    Dependencies between nodes go through the same methods, so a key that is changed here changes everywhere.
+    """
+
+    def get_asset_key(self, output: FlowOutput) -> dg.AssetKey:
+        """``[folders…, flow, node]``, and the output's label where a node has several."""
+        label = () if output.label is None else (slug(output.label),)
+        return dg.AssetKey([*output.place.key_prefix, output.node.name, *label])
+
+    def get_source_key(self, uri: str) -> dg.AssetKey:
+        """The key of something outside that flows read: ``["sources", …]`` from its path."""
+        parts = [slug(part) for part in uri.replace("\\", "/").split("/") if part.strip(".:")]
+        return dg.AssetKey(["sources", *parts[-3:]])
+
+    def get_asset_spec(self, output: FlowOutput, deps: Sequence[dg.AssetKey]) -> dg.AssetSpec:
+        """The spec of one output. `deps` are the keys of what the node reads."""
+        node = output.node
+        return dg.AssetSpec(
+            key=self.get_asset_key(output),
+            deps=list(deps),
+            description=_description(node),
+            metadata=definition_metadata(output.flow, node, output.handle, deps[: len(node.inputs)]),
+            group_name=output.place.group,
+            code_version=node.settings_hash,
+            tags={"flowfile/flow": slug(output.flow.name)[:63], "flowfile/node_type": slug(node.node_type)[:63]},
+            kinds={"polars", "flowfile"},
+        ).with_io_manager_key(IO_MANAGER_KEY)
+
+
+def _description(node: CompiledNode) -> str:
+    parts = [node.description or node.node_type]
+    if node.problem:
+        parts.append(f"**Cannot run:** {node.problem}")
+    elif node.warning:
+        parts.append(f"**Will fail:** {node.warning}")
+    return "\n\n".join(parts)
+
+
+def settings_text(node: CompiledNode) -> str:
+    """A node's settings as readable JSON."""
+    return json.dumps(node.settings, indent=2, ensure_ascii=False)
