@@ -1,0 +1,64 @@
+"""Plans are run in one place only, and never while flows or definitions load."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "flowfile_dagster"
+RUNNING = {"collect", "collect_async", "collect_all", "sink_csv", "sink_ipc", "sink_ndjson", "sink_parquet", "fetch"}
+
+#: Loads definitions while every way of running a Polars plan fails, and lists the threads that Polars started.
+LOADING = """
+import json, os, sys
+import polars as pl
+def refuse(*args, **kwargs):
+    raise AssertionError("a plan was run while loading")
+for name in ("collect", "collect_async", "collect_schema", "profile", "sink_ipc", "sink_parquet", "sink_csv"):
+    setattr(pl.LazyFrame, name, refuse)
+pl.collect_all = refuse
+from flowfile_dagster import build_definitions
+definitions = build_definitions(sys.argv[1], compiled_folder=sys.argv[2])
+specs = {spec.key.to_user_string(): sorted(spec.metadata) for spec in definitions.resolve_all_asset_specs()}
+threads = [open(f"/proc/self/task/{task}/comm").read().strip() for task in os.listdir("/proc/self/task")]
+print(json.dumps({"specs": specs, "threads": threads}))
+"""
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_plans_are_run_only_by_the_engine(path: Path) -> None:
+    if path == PACKAGE / "engine" / "collect.py":
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in RUNNING:
+            is_context = "context" in ast.unparse(node.func.value).lower()
+            is_lazy = any(keyword.arg == "lazy" for keyword in node.keywords)
+            assert is_context or is_lazy, f"line {node.lineno}: {ast.unparse(node)[:80]}"
+
+
+def test_loading_definitions_runs_no_plan_and_starts_no_polars_thread(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LOADING, str(ROOT / "flows"), str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = json.loads(result.stdout.splitlines()[-1])
+    assert len(loaded["specs"]) > 30
+    assert any("dagster/column_schema" in metadata for metadata in loaded["specs"].values())
+    started = [name for name in loaded["threads"] if name.startswith(("polars-0", "polars-1", "tokio", "async-exec"))]
+    assert not started
+
+
+def test_importing_the_package_is_cheap() -> None:
+    script = "import sys, flowfile_dagster; print(sorted(set(sys.modules) & {'polars', 'dagster', 'pyarrow'}))"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_flowfile_itself_is_never_imported() -> None:
+    script = "import sys; from flowfile_dagster import build_definitions, load_flow; print(sorted(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "flowfile_dagster.api" in result.stdout
+    assert "'flowfile'" not in result.stdout
+    assert "fastapi" not in result.stdout
