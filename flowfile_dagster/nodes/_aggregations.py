@@ -1,0 +1,80 @@
+"""The aggregations of `group_by` and `pivot`, by their names in flow files (flow format 5.13).
+
+Flowfile looks unknown names up among Polars' functions, where some happen to work on one column. Those whose
+meaning is clear are here too; every other name is an error that lists the valid ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from flowfile_dagster.contract.node_type import Trait
+from flowfile_dagster.errors import SettingsError
+from flowfile_dagster.nodes._columns import require_columns
+
+_AGGREGATIONS = (
+    "sum",
+    "mean",
+    "median",
+    "std",
+    "var",
+    "min",
+    "max",
+    "first",
+    "last",
+    "count",
+    "n_unique",
+    "concat",
+    "approx_n_unique",
+    "any",
+    "all",
+    "implode",
+    "head",
+    "tail",
+    "cum_sum",
+    "cum_count",
+)
+_ORDER_SENSITIVE = frozenset({"first", "last", "concat", "implode", "head", "tail", "cum_sum", "cum_count"})
+
+
+def check_aggregation(name: str, field: str) -> None:
+    """`name` is an aggregation.
+
+    Raises:
+        SettingsError: it is not; lists those that are.
+    """
+    if name not in _AGGREGATIONS:
+        raise SettingsError(field, f"{name!r} is not an aggregation; use one of {', '.join(_AGGREGATIONS)}")
+
+
+def build_aggregation(name: str, column: str, schema: pl.Schema, field: str) -> pl.Expr:
+    """The expression that aggregates a column, checked against the column's type.
+
+    Raises:
+        MissingColumnError: the input has no such column.
+        SettingsError: the aggregation is unknown, or not possible for the type.
+    """
+    check_aggregation(name, field)
+    require_columns([column], schema, field)
+    expression = _expression(name, pl.col(column))
+    try:
+        pl.LazyFrame(schema={column: schema[column]}).select(expression).collect_schema()
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).partition("\n")[0]
+        raise SettingsError(
+            field, f"{name} of column {column!r} ({schema[column]}) is not possible: {reason}"
+        ) from error
+    return expression
+
+
+def aggregation_traits(names: Iterable[str]) -> frozenset[Trait]:
+    """The traits that a node gets from the aggregations it uses."""
+    return frozenset({Trait.ORDER_SENSITIVE}) if _ORDER_SENSITIVE.intersection(names) else frozenset()
+
+
+def _expression(name: str, column: pl.Expr) -> pl.Expr:
+    if name == "concat":
+        return column.cast(pl.String).str.join(",")
+    return getattr(column, name)()
