@@ -1,7 +1,7 @@
 """Keep the rows that meet a condition, or send them to two outputs (flow format 5.2).
 
 Kept: rows whose condition is null are dropped, in split mode from both outputs; ``contains`` is a regular
-expression; ``ends_with ""`` keeps nothing; ``is_null`` does not see empty text; backslashes in values are escapes.
+expression; ``ends_with ""`` keeps only empty text; empty text is not null; backslashes in values are escapes.
 Not kept: a basic condition that cannot be parsed, a date that is none and an empty formula give an error here,
 where Flowfile delivers no rows and calls that a success.
 """

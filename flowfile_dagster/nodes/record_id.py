@@ -7,13 +7,13 @@ A name that the input has already is an error here, where Flowfile notices it on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from flowfile_dagster.columns.lineage import ColumnLineage, identity_lineage
 from flowfile_dagster.contract.context import BuildContext
-from flowfile_dagster.contract.node_type import NodeType, Trait
+from flowfile_dagster.contract.node_type import MaybeSchema, NodeType, Trait
 from flowfile_dagster.contract.settings import FlagOrFalse, NodeSettings, SettingsBlock
 from flowfile_dagster.errors import DuplicateColumnError, MissingColumnError, SettingsError
 
@@ -55,21 +55,41 @@ class RecordId(NodeType[RecordIdSettings]):
 
     def build(self, settings: RecordIdSettings, frames: Sequence[pl.LazyFrame], context: BuildContext) -> pl.LazyFrame:
         (frame,) = frames
+        columns = frame.collect_schema()
+        _check_columns(settings.record_id_input, columns)
+        return _numbered(settings.record_id_input, frame, columns)
+
+    def predict(
+        self, settings: RecordIdSettings, inputs: Sequence[MaybeSchema], context: BuildContext
+    ) -> Mapping[str, MaybeSchema]:
+        (schema,) = inputs
+        if schema is None:
+            return {"output-0": None}
         numbering = settings.record_id_input
-        name, columns = numbering.output_column_name, frame.collect_schema()
-        if name in columns:
-            raise DuplicateColumnError(
-                name, "the input has it already; choose another record_id_input.output_column_name"
-            )
-        if not numbering.groups:
-            return frame.with_row_index(name, numbering.offset)
-        for column in numbering.groups:
-            if column not in columns:
-                raise MissingColumnError(column, columns, "record_id_input.group_by_columns")
-        number = pl.cum_count(name).over(numbering.groups) + numbering.offset - 1
-        return frame.with_columns(pl.lit(1).alias(name)).select(number.alias(name), *columns)
+        _check_columns(numbering, schema)
+        groups = pl.Schema({column: schema[column] for column in numbering.groups})
+        numbered = _numbered(numbering, pl.LazyFrame(schema=groups), groups).collect_schema()
+        name = numbering.output_column_name
+        return {"output-0": pl.Schema({name: numbered[name], **schema})}
 
     def lineage(
         self, settings: RecordIdSettings, inputs: Sequence[pl.Schema], output: pl.Schema
     ) -> ColumnLineage | None:
         return {settings.record_id_input.output_column_name: (), **identity_lineage(inputs[0])}
+
+
+def _check_columns(numbering: RecordIdInput, columns: pl.Schema) -> None:
+    name = numbering.output_column_name
+    if name in columns:
+        raise DuplicateColumnError(name, "the input has it already; choose another record_id_input.output_column_name")
+    for column in numbering.groups:
+        if column not in columns:
+            raise MissingColumnError(column, columns, "record_id_input.group_by_columns")
+
+
+def _numbered(numbering: RecordIdInput, frame: pl.LazyFrame, columns: pl.Schema) -> pl.LazyFrame:
+    name = numbering.output_column_name
+    if not numbering.groups:
+        return frame.with_row_index(name, numbering.offset)
+    number = pl.cum_count(name).over(numbering.groups) + numbering.offset - 1
+    return frame.with_columns(pl.lit(1).alias(name)).select(number.alias(name), *columns)

@@ -8,7 +8,7 @@ Not kept: after `record_id` Flowfile casts the number to UInt64 though nobody as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import polars as pl
@@ -16,7 +16,7 @@ import polars as pl
 from flowfile_dagster.columns.casting import cast_column
 from flowfile_dagster.columns.lineage import ColumnLineage, ColumnOrigin
 from flowfile_dagster.contract.context import BuildContext
-from flowfile_dagster.contract.node_type import NodeType, Trait
+from flowfile_dagster.contract.node_type import MaybeSchema, NodeType, Trait
 from flowfile_dagster.contract.settings import NodeSettings, SelectColumn
 from flowfile_dagster.errors import DuplicateColumnError, SettingsError
 
@@ -51,30 +51,45 @@ class Select(NodeType[SelectSettings]):
         if not settings.select_input and settings.keep_missing:
             return frame
         schema = frame.collect_schema()
-        _refuse_repeated_columns(settings, schema)
-        columns = settings.output_columns(schema)
-        sources: dict[str, str] = {}
-        for entry in columns:
-            if entry.new_name in sources:
-                both = f"from columns {sources[entry.new_name]!r} and {entry.old_name!r}"
-                raise DuplicateColumnError(entry.new_name, both)
-            sources[entry.new_name] = entry.old_name
-        return frame.select(_expression(entry, schema[entry.old_name]) for entry in columns)
+        columns = _checked_columns(settings, schema)
+        return frame.select(_expression(entry, schema) for entry in columns)
+
+    def predict(
+        self, settings: SelectSettings, inputs: Sequence[MaybeSchema], context: BuildContext
+    ) -> Mapping[str, MaybeSchema]:
+        (schema,) = inputs
+        if schema is None:
+            return {"output-0": None}
+        columns = _checked_columns(settings, schema)
+        casts = {entry.old_name: cast for entry in columns if (cast := _cast(entry, schema)) is not None}
+        changed = pl.LazyFrame(schema={name: schema[name] for name in casts}).select(casts.values()).collect_schema()
+        types = {**schema, **changed}
+        return {"output-0": pl.Schema((entry.new_name, types[entry.old_name]) for entry in columns)}
 
     def lineage(self, settings: SelectSettings, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:
         return {entry.new_name: (ColumnOrigin(0, entry.old_name),) for entry in settings.output_columns(inputs[0])}
 
 
-def _refuse_repeated_columns(settings: SelectSettings, schema: pl.Schema) -> None:
-    seen: set[str] = set()
-    for index, entry in enumerate(settings.select_input):
-        if not entry.keep or entry.old_name not in schema:
-            continue
-        if entry.old_name in seen:
-            raise SettingsError(f"select_input[{index}].old_name", f"column {entry.old_name!r} is listed twice")
-        seen.add(entry.old_name)
+def _checked_columns(settings: SelectSettings, schema: pl.Schema) -> list[SelectColumn]:
+    """The columns of the result; an error where two have one name or one source."""
+    columns = settings.output_columns(schema)
+    sources: dict[str, str] = {}
+    listed: set[str] = set()
+    for entry in columns:
+        if entry.old_name in listed:
+            raise SettingsError("select_input", f"column {entry.old_name!r} is listed twice")
+        if entry.new_name in sources:
+            both = f"from columns {sources[entry.new_name]!r} and {entry.old_name!r}"
+            raise DuplicateColumnError(entry.new_name, both)
+        listed.add(entry.old_name)
+        sources[entry.new_name] = entry.old_name
+    return columns
 
 
-def _expression(entry: SelectColumn, dtype: pl.DataType) -> pl.Expr:
-    cast = None if entry.data_type is None else cast_column(entry.old_name, dtype, entry.data_type)
+def _cast(entry: SelectColumn, schema: pl.Schema) -> pl.Expr | None:
+    return None if entry.data_type is None else cast_column(entry.old_name, schema[entry.old_name], entry.data_type)
+
+
+def _expression(entry: SelectColumn, schema: pl.Schema) -> pl.Expr:
+    cast = _cast(entry, schema)
     return (pl.col(entry.old_name) if cast is None else cast).alias(entry.new_name)
