@@ -1,0 +1,20 @@
+"""What a fork server imports before it forks: the modules that every step needs. Imports only, no work.
+
+Give its name to Dagster's multiprocess executor::
+
+    multiprocess_executor.configured(
+        {"start_method": {"forkserver": {"preload_modules": ["flowfile_dagster.preload"]}}}
+    )
+
+Polars may be imported here but must not be used: a process forked after a plan was made or run waits for ever.
+"""
+
+import alembic.command
+import dagster
+import polars
+import pyarrow
+import sqlalchemy.orm
+
+import flowfile_dagster.orchestration.definitions
+
+__all__ = ["alembic", "dagster", "flowfile_dagster", "polars", "pyarrow", "sqlalchemy"]

@@ -1,0 +1,151 @@
+"""A real webserver on a code location of flow files, asked over GraphQL."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+DEFINITIONS = """
+import dagster as dg
+from flowfile_dagster import build_definitions
+defs = dg.Definitions.merge(
+    build_definitions({flows!r}), dg.Definitions(executor={executor})
+)
+"""
+IN_PROCESS = "dg.in_process_executor"
+STOCK_MULTIPROCESS = "dg.multiprocess_executor"
+FORK_SERVER = (
+    "dg.multiprocess_executor.configured("
+    "{'max_concurrent': 2, 'start_method': {'forkserver': {'preload_modules': ['flowfile_dagster.preload']}}})"
+)
+#: The user's own module preloaded, too: loading definitions must leave nothing behind that a fork trips over.
+FORK_SERVER_WITH_DEFINITIONS = FORK_SERVER.replace(
+    "'flowfile_dagster.preload'", "'flowfile_dagster.preload', 'location'"
+)
+INSTANCE = """
+run_coordinator:
+  module: dagster._core.run_coordinator
+  class: DefaultRunCoordinator
+telemetry:
+  enabled: false
+"""
+LAUNCH = """
+mutation($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
+  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }
+"""
+REEXECUTE = """
+mutation($params: ReexecutionParams!) { launchPipelineReexecution(reexecutionParams: $params) {
+  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }
+"""
+STATUS = """
+query($id: ID!) { runOrError(runId: $id) { ... on Run { status
+  assetMaterializations { assetKey { path } } } } }
+"""
+LOCATION = """{ workspaceOrError { ... on Workspace { locationEntries {
+  name loadStatus locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
+
+
+@dataclass(frozen=True)
+class Server:
+    url: str
+
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as response:
+            answer: dict[str, Any] = json.load(response)
+        assert "errors" not in answer, answer["errors"]
+        return dict(answer["data"])
+
+    def launch(self, keys: list[list[str]]) -> str:
+        selector = {
+            "repositoryLocationName": "location",
+            "repositoryName": "__repository__",
+            "jobName": "__ASSET_JOB",
+            "assetSelection": [{"path": key} for key in keys],
+        }
+        answer = self.ask(LAUNCH, params={"selector": selector, "mode": "default"})["launchPipelineExecution"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        return str(answer["run"]["runId"])
+
+    def reexecute_from_asset_failure(self, run_id: str) -> str:
+        params = {"parentRunId": run_id, "strategy": "FROM_ASSET_FAILURE"}
+        answer = self.ask(REEXECUTE, params=params)["launchPipelineReexecution"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        return str(answer["run"]["runId"])
+
+    def wait(self, run_id: str, *, seconds: float = 120) -> tuple[str, set[str]]:
+        """The final status of a run, and the last key parts of what it materialized."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            run = self.ask(STATUS, id=run_id)["runOrError"]
+            if run["status"] in ("SUCCESS", "FAILURE", "CANCELED"):
+                return run["status"], {item["assetKey"]["path"][-1] for item in run["assetMaterializations"]}
+            time.sleep(0.2)
+        raise TimeoutError(f"run {run_id} did not end within {seconds} s")
+
+
+@contextmanager
+def serve(folder: Path, flows: Path, executor: str) -> Iterator[Server]:
+    """A webserver with a Dagster home under `folder`; stopped with all its children at the end."""
+    home = folder / "dagster-home"
+    home.mkdir()
+    (home / "dagster.yaml").write_text(INSTANCE)
+    (folder / "location.py").write_text(DEFINITIONS.format(flows=str(flows), executor=executor))
+    (folder / "workspace.yaml").write_text(
+        "load_from:\n- python_module: {module_name: location, location_name: location}\n"
+    )
+    port = _free_port()
+    environment = {**os.environ, "DAGSTER_HOME": str(home), "PYTHONPATH": str(folder)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    command = [sys.executable, "-m", "dagster_webserver", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+    with (folder / "webserver.log").open("w") as log:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        server = Server(f"http://127.0.0.1:{port}")
+        _await_location(server, process, folder / "webserver.log")
+        yield server
+    finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen[Any]) -> None:
+    """End a process and everything in its session."""
+    for signal_number in (15, 9):
+        try:
+            os.killpg(process.pid, signal_number)
+            process.wait(10)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
+
+
+def _await_location(server: Server, process: subprocess.Popen[Any], log: Path) -> None:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            entries: list[Mapping[str, Any]] = server.ask(LOCATION)["workspaceOrError"]["locationEntries"]
+        except OSError:
+            time.sleep(0.3)
+            continue
+        if entries and entries[0]["loadStatus"] == "LOADED":
+            assert entries[0]["locationOrLoadError"]["__typename"] != "PythonError", entries[0]
+            return
+        time.sleep(0.3)
+    raise TimeoutError(log.read_text())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,58 @@
+"""Runs launched by a real webserver, under the executors that people use."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.factories import advanced_filter, formula, join, manual, read_csv, write_flow
+from tests.orchestration.server import (
+    FORK_SERVER,
+    FORK_SERVER_WITH_DEFINITIONS,
+    IN_PROCESS,
+    STOCK_MULTIPROCESS,
+    serve,
+)
+
+EXECUTORS = {
+    "in-process": IN_PROCESS,
+    "stock multiprocess": STOCK_MULTIPROCESS,
+    "fork server": FORK_SERVER,
+    "fork server with the definitions": FORK_SERVER_WITH_DEFINITIONS,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", EXECUTORS.values(), ids=EXECUTORS.keys())
+def test_two_flows_run_under_every_executor(tmp_path: Path, executor: str) -> None:
+    flows = tmp_path / "flows"
+    flows.mkdir()
+    data = tmp_path / "in.csv"
+    data.write_text("a,b\n1,x\n2,y\n")
+    for name in ("first", "second"):
+        write_flow(
+            flows / f"{name}.json",
+            [read_csv(1, data), formula(2, 1, "c", "[a] * 2"), advanced_filter(3, 1, "[a] > 1"), join(4, 2, 3, "a")],
+        )
+    with serve(tmp_path, flows, executor) as server:
+        keys = [[flow, node] for flow in ("first", "second") for node in ("read_1", "formula_2", "filter_3", "join_4")]
+        for _ in range(2):
+            status, materialized = server.wait(server.launch(keys))
+            assert status == "SUCCESS"
+            assert materialized == {"read_1", "formula_2", "filter_3", "join_4"}
+
+
+@pytest.mark.slow
+def test_reexecution_from_asset_failure_runs_exactly_the_rest(tmp_path: Path) -> None:
+    flows = tmp_path / "flows"
+    flows.mkdir()
+    later = tmp_path / "later.csv"
+    write_flow(
+        flows / "shop.json",
+        [manual(1, {"a": [1]}), read_csv(2, later), formula(3, 2, "c", "[b] + 1"), formula(4, 1, "d", "[a] + 1")],
+    )
+    keys = [["shop", node] for node in ("manual_input_1", "read_2", "formula_3", "formula_4")]
+    with serve(tmp_path, flows, IN_PROCESS) as server:
+        failed = server.launch(keys)
+        assert server.wait(failed) == ("FAILURE", {"manual_input_1", "formula_4"})
+        later.write_text("b\n5\n")
+        assert server.wait(server.reexecute_from_asset_failure(failed)) == ("SUCCESS", {"read_2", "formula_3"})
