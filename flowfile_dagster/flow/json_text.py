@@ -119,7 +119,7 @@ def _check_characters(text: str) -> None:
 
 
 def _syntax_problem(text: str, error: json.JSONDecodeError) -> TextProblem:
-    reason = error.msg[0].lower() + error.msg[1:]
+    reason = (error.msg[0].lower() + error.msg[1:]).removesuffix(" at").removesuffix(" starting")
     if error.msg.startswith("Unterminated string") or not text[error.pos :].strip():
         cause = f"column {error.colno}: the file ends here too early ({reason}); it is cut off, save it again"
     elif error.msg == "Extra data":

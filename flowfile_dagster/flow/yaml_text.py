@@ -103,7 +103,7 @@ def parse_yaml(text: str, new_parser: Callable[[str], EventParser] = _new_parser
         TextProblem: the text breaks a rule of YAML or one of ours.
     """
     # Directives are compared pairwise by the parser, so many of them would take very long.
-    if sum(text.count(f"{end}%") for end in _LINE_BREAKS) > MAX_DIRECTIVES:
+    if text.startswith("%") + sum(text.count(f"{end}%") for end in _LINE_BREAKS) > MAX_DIRECTIVES:
         raise TextProblem(
             f"more than {MAX_DIRECTIVES} lines begin with '%'; a flow file needs no YAML directives", None
         )
@@ -125,9 +125,9 @@ def _syntax_cause(text: str, error: yaml.MarkedYAMLError) -> tuple[str, int | No
     reason = " ".join(part for part in (error.context, error.problem) if part)
     if mark is None:
         return f"not valid YAML: {reason}", None
-    if "unexpected end of stream" in reason or "<stream end>" in reason or mark.line >= text.rstrip().count("\n") + 1:
-        hint = f"column {mark.column + 1}: the file ends here too early ({reason}); it is cut off, save it again"
-        return hint, mark.line + 1
+    last = text.rstrip().count("\n") + 1
+    if mark.line >= last or "unexpected end of stream" in reason or "<stream end>" in reason:
+        return f"the file ends here too early ({reason}); it is cut off, save it again", min(mark.line + 1, last)
     return f"column {mark.column + 1}: not valid YAML: {reason}", mark.line + 1
 
 
