@@ -86,7 +86,7 @@ class SelectColumn(SettingsBlock):
     @classmethod
     def _from_text(cls, given: Any) -> Any:
         if isinstance(given, str):
-            return {"old_name": given}
+            return {"old_name": given, "new_name": given}
         if isinstance(given, dict) and not str(given.get("new_name") or "").strip():
             return {**given, "new_name": given.get("old_name", "")}
         return given
