@@ -3,20 +3,17 @@
 The parser's event stream is turned into data here, one event at a time, so every limit holds before memory is
 spent, recursion cannot happen, and a problem is told with its line and its path. Differences to a plain safe load:
 duplicate keys, keys that are not text, NaN and infinity, binary data and sets are errors, and so is an alias inside
-the value that it stands for. An unquoted date or time becomes text (see `_render_timestamp`), an unquoted ``=`` too.
+the value that it stands for. An unquoted date or time becomes text (see `yaml_scalars`), an unquoted ``=`` too.
 """
 
 from __future__ import annotations
 
-import datetime
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 import yaml
-from yaml.constructor import SafeConstructor
 from yaml.events import (
     AliasEvent,
     DocumentEndEvent,
@@ -30,26 +27,30 @@ from yaml.events import (
     StreamEndEvent,
     StreamStartEvent,
 )
-from yaml.nodes import ScalarNode
 from yaml.parser import Parser
 from yaml.reader import Reader, ReaderError
-from yaml.resolver import Resolver
 from yaml.scanner import Scanner
 
 from flowfile_dagster.flow.text_problem import (
     BAD_CHARACTER,
     MAX_DEPTH,
-    MAX_NUMBER_LENGTH,
     MAX_VALUES,
-    NOT_FINITE,
     TOO_DEEP,
-    TOO_LONG_NUMBER,
     TOO_MANY,
     ParsedText,
     Step,
     TextProblem,
     node_id_in,
     quote,
+)
+from flowfile_dagster.flow.yaml_scalars import (
+    FIRST_CHARACTERS,
+    MERGE_KEY,
+    STANDARD_TAG,
+    ScalarError,
+    forbidden_tag,
+    read_plain,
+    read_tagged,
 )
 
 try:
@@ -61,20 +62,11 @@ except ImportError:  # PyYAML was built without libyaml
 MAX_CHARACTERS = 32 * 1024 * 1024
 MAX_DIRECTIVES = 8
 
-_STANDARD = "tag:yaml.org,2002:"
-_STR, _INT, _FLOAT = _STANDARD + "str", _STANDARD + "int", _STANDARD + "float"
-_MERGE, _VALUE, _TIMESTAMP = _STANDARD + "merge", _STANDARD + "value", _STANDARD + "timestamp"
-_SCALAR_TAGS = frozenset({_STR, _INT, _FLOAT, _TIMESTAMP, _STANDARD + "null", _STANDARD + "bool"})
-_IMPLICIT = {first: tuple(rules) for first, rules in Resolver.yaml_implicit_resolvers.items()}
 _LINE_BREAKS = "\n\r\x85\u2028\u2029"
-#: What a number of any length would look like.
-_LONG_NUMBER = re.compile(r"[-+]?(?:0x[0-9a-fA-F_]+|[0-9._:]+)")
 #: So many scalars are kept with their meaning, because the same few come again and again.
 _REMEMBERED = 10_000
 _BAD_CHARACTER = re.compile("[\x00\ud800-\udfff]")
 _FORBIDDEN_CHARACTER = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-#: Stands for the key ``<<``, which merges mappings; no text equals it.
-_MERGE_KEY = object()
 
 
 class EventParser(Protocol):
@@ -165,7 +157,7 @@ class _Builder:
         self._levels: list[_Level] = []
         self._anchors: dict[str, _Anchored] = {}
         self._element_lines: dict[int, list[int]] = {}
-        self._resolved: dict[str, Any] = {}
+        self._read: dict[str, Any] = {}
         self._count = 0
         self._characters = 0
         self._documents = 0
@@ -198,7 +190,7 @@ class _Builder:
             if isinstance(level.value, list):
                 steps.append(len(cast("list[Any]", level.value)))
             elif level.key is not None:
-                steps.append("<<" if level.key is _MERGE_KEY else level.key)
+                steps.append("<<" if level.key is MERGE_KEY else level.key)
         node_id = None
         if len(self._levels) > 2 and steps[0] == "nodes":
             node_id = node_id_in(self._levels[2].value)
@@ -213,12 +205,10 @@ class _Builder:
         text = event.value
         is_key = self._awaits_key()
         self._grow(0 if is_key else 1, len(text), line)
-        if event.tag is None and event.implicit[0]:
-            value = self._resolve(text, line) if text[:1] in _IMPLICIT else text
-        elif event.tag is None or event.tag == _STR:
-            value = text
-        else:
-            value = self._tagged(event.tag, text, line)
+        try:
+            value = self._read_scalar(event)
+        except ScalarError as error:
+            raise self.problem(str(error), line) from error
         if event.style == '"' and _BAD_CHARACTER.search(text):
             raise self.problem(BAD_CHARACTER, line)
         if event.anchor is not None:
@@ -230,8 +220,8 @@ class _Builder:
 
     def _start(self, event: MappingStartEvent | SequenceStartEvent, line: int) -> None:
         is_mapping = type(event) is MappingStartEvent
-        if event.tag not in (None, _STANDARD + ("map" if is_mapping else "seq")):
-            raise self.problem(_tag_cause(event.tag), line)
+        if event.tag not in (None, STANDARD_TAG + ("map" if is_mapping else "seq")):
+            raise self.problem(forbidden_tag(event.tag), line)
         if len(self._levels) >= MAX_DEPTH:
             raise self.problem(TOO_DEEP, line)
         parent = self._levels[-1] if self._levels else None
@@ -287,7 +277,7 @@ class _Builder:
 
     def _take_key(self, value: Any, text: str, line: int) -> None:
         level = self._levels[-1]
-        if value is not _MERGE_KEY:
+        if value is not MERGE_KEY:
             if type(value) is not str:
                 raise self.problem(f"the key {quote(text)} is read as {_kind(value)}, not as text; quote it", line)
             if value in level.value:
@@ -306,16 +296,16 @@ class _Builder:
             return
         level = self._levels[-1]
         if type(level.value) is list:
-            if value is _MERGE_KEY:
+            if value is MERGE_KEY:
                 value = "<<"
             level.value.append(value)
             if level.lines is not None:
                 level.lines.append(line)
-        elif level.key is _MERGE_KEY:
+        elif level.key is MERGE_KEY:
             level.merged = self._merged(value, line)
             level.key = None
         else:
-            level.value[level.key] = "<<" if value is _MERGE_KEY else value
+            level.value[level.key] = "<<" if value is MERGE_KEY else value
             level.key = None
 
     def _merged(self, value: Any, line: int) -> list[dict[str, Any]]:
@@ -324,84 +314,22 @@ class _Builder:
             raise self.problem("the merge key '<<' needs a mapping or a list of mappings", line)
         return parts
 
-    def _resolve(self, text: str, line: int) -> Any:
-        """An unquoted scalar that may be more than text, read by the rules of YAML 1.1."""
-        if text in self._resolved:
-            return self._resolved[text]
-        if len(text) > MAX_NUMBER_LENGTH:
-            if _LONG_NUMBER.fullmatch(text):
-                raise self.problem(TOO_LONG_NUMBER, line)
+    def _read_scalar(self, event: ScalarEvent) -> Any:
+        text = event.value
+        if event.tag is not None:
+            return read_tagged(event.tag, text)
+        if not event.implicit[0] or text[:1] not in FIRST_CHARACTERS:
             return text
-        value: Any = text
-        for tag, pattern in _IMPLICIT[text[:1]]:
-            if pattern.match(text):
-                if tag == _MERGE:
-                    value = _MERGE_KEY
-                elif tag != _VALUE:
-                    value = self._convert(tag, text, line)
-                break
-        if len(text) < 40 and len(self._resolved) < _REMEMBERED:
-            self._resolved[text] = value
-        return value
-
-    def _tagged(self, tag: str, text: str, line: int) -> Any:
-        if tag not in _SCALAR_TAGS:
-            raise self.problem(_tag_cause(tag), line)
-        if len(text) > MAX_NUMBER_LENGTH:
-            raise self.problem(TOO_LONG_NUMBER, line)
-        fitting = {found for found, pattern in _IMPLICIT.get(text[:1], ()) if pattern.match(text)}
-        if tag not in fitting and not (tag == _FLOAT and _INT in fitting):
-            raise self.problem(f"{quote(text)} does not fit its tag {_short(tag)}; remove the tag or the value", line)
-        return self._convert(tag, text, line)
-
-    def _convert(self, tag: str, text: str, line: int) -> Any:
-        try:
-            value = _CONVERSIONS[tag](ScalarNode(tag, text))
-        except (ValueError, OverflowError) as error:
-            cause = f"{quote(text)} is not a valid {_short(tag)} ({error}); quote it if it is meant as text"
-            raise self.problem(cause, line) from error
-        if isinstance(value, float) and not math.isfinite(value):
-            raise self.problem(NOT_FINITE, line)
+        if text in self._read:
+            return self._read[text]
+        value = read_plain(text)
+        if len(text) < 40 and len(self._read) < _REMEMBERED:
+            self._read[text] = value
         return value
 
 
 def _nothing(event: Event, line: int) -> None:
     """An event that carries nothing."""
-
-
-def _render_timestamp(node: ScalarNode) -> str:
-    """An unquoted date or time as text, the way a column of text or of dates reads it.
-
-    Flowfile's own load makes a date object of it. In manual input, columns of type Date, Datetime and String come to
-    the same from this text; where Flowfile wants text (a filter's value), the object is an error and the text is right.
-    """
-    value = _CONSTRUCTOR.construct_yaml_timestamp(node)
-    if not isinstance(value, datetime.datetime):
-        return value.isoformat()
-    if value.tzinfo is not None:
-        value = value.astimezone(datetime.timezone.utc)
-    precision = "auto" if value.microsecond % 1000 else "milliseconds" if value.microsecond else "seconds"
-    return value.isoformat(sep=" ", timespec=precision)
-
-
-_CONSTRUCTOR = SafeConstructor()
-_CONVERSIONS: dict[str, Callable[[ScalarNode], Any]] = {
-    _STANDARD + "null": _CONSTRUCTOR.construct_yaml_null,
-    _STANDARD + "bool": _CONSTRUCTOR.construct_yaml_bool,
-    _INT: _CONSTRUCTOR.construct_yaml_int,
-    _FLOAT: _CONSTRUCTOR.construct_yaml_float,
-    _TIMESTAMP: _render_timestamp,
-}
-
-
-def _short(tag: str) -> str:
-    return f"!!{tag.removeprefix(_STANDARD)}" if tag.startswith(_STANDARD) else tag
-
-
-def _tag_cause(tag: str) -> str:
-    return (
-        f"the tag {quote(_short(tag))} is not allowed; a flow file holds only text, numbers, booleans, lists and maps"
-    )
 
 
 def _kind(value: Any) -> str:
