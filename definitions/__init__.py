@@ -1,0 +1,1 @@
+"""The example code location: every flow under ``flows/`` as Dagster assets."""
