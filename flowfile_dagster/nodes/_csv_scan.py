@@ -1,0 +1,170 @@
+"""Scan delimited text with the types that Flowfile finds, and never lose a value unasked (I/O facts 3.4)."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import polars as pl
+from polars.exceptions import DuplicateError, PolarsError
+from pydantic import Field
+
+from flowfile_dagster.contract.context import BuildContext
+from flowfile_dagster.contract.settings import SettingsBlock
+from flowfile_dagster.errors import DataError, DuplicateColumnError, SettingsError
+
+#: What Polars takes: files, a folder or an address, or the bytes themselves.
+ScanSource: TypeAlias = list[str] | str | bytes
+
+UTF8_NAMES = frozenset({"utf-8", "utf8", "utf8-lossy", "utf-8-lossy"})
+#: Numbers of rows to look at for types, after the number in the settings.
+_WIDER_WINDOWS = (10_000, 100_000)
+_WINDOW_OF_DECODED_TEXT = 100
+_LINE_ENDS = {"\n": "\n", "\r\n": "\n", "": "\n", "\\n": "\n", "\\r\\n": "\n", "\r": "\r", "\\r": "\r"}
+
+
+class CsvTable(SettingsBlock):
+    """How delimited text is written; JSON files carry the same keys."""
+
+    file_type: Literal["csv", "json"] = "csv"
+    starting_from_line: int = 0
+    delimiter: str = ","
+    has_headers: bool = True
+    encoding: str = "utf-8"
+    row_delimiter: str = "\n"
+    quote_char: str | None = '"'
+    infer_schema_length: int = Field(default=10_000, ge=0)
+    infer_schema: bool = True
+    truncate_ragged_lines: bool = False
+    ignore_errors: bool = False
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether Polars reads the encoding itself."""
+        return self.encoding.lower() in UTF8_NAMES
+
+    def check(self, field: str) -> None:
+        """Raise where a setting cannot be honoured."""
+        if len(self.delimiter.encode()) != 1:
+            raise SettingsError(f"{field}.delimiter", f"{self.delimiter!r} must be exactly one ASCII character")
+        if self.quote_char and len(self.quote_char.encode()) != 1:
+            raise SettingsError(f"{field}.quote_char", f"{self.quote_char!r} must be one ASCII character, or empty")
+        if self.row_delimiter not in _LINE_ENDS and len(self.row_delimiter.encode()) != 1:
+            raise SettingsError(f"{field}.row_delimiter", f"{self.row_delimiter!r} must be one ASCII character")
+        check_encoding(self.encoding, f"{field}.encoding")
+
+
+@dataclass(frozen=True)
+class CsvSource:
+    """What is scanned, and what it is called in messages."""
+
+    scanned: ScanSource
+    label: str
+    include_file_paths: str | None = None
+    is_folder: bool = False
+
+
+def check_encoding(encoding: str, field: str) -> None:
+    """Raise for an encoding that Python does not know."""
+    if encoding.lower() in UTF8_NAMES:
+        return
+    try:
+        codecs.lookup(encoding)
+    except LookupError as error:
+        raise SettingsError(field, f"{encoding!r} is not the name of an encoding") from error
+
+
+def decoded_bytes(path: Path, encoding: str, *, is_lossy: bool) -> bytes:
+    """The text of a file, unpacked where its name ends in ``.gz``, as UTF-8.
+
+    Raises:
+        DataError: for bytes that the encoding does not know, unless `is_lossy`.
+    """
+    packed = path.read_bytes()
+    content = gzip.decompress(packed) if path.name.lower().endswith(".gz") else packed
+    if encoding.lower() in UTF8_NAMES:
+        return content
+    text = io.TextIOWrapper(
+        io.BytesIO(content), encoding=encoding, errors="replace" if is_lossy else "strict", newline=""
+    )
+    try:
+        return text.read().encode()
+    except UnicodeError as error:
+        raise DataError(
+            f"{path}: is not text in the encoding {encoding!r} ({error}): set the encoding of the file, "
+            "or ignore_errors: true to replace what cannot be read"
+        ) from error
+
+
+def scan_delimited(table: CsvTable, source: CsvSource, context: BuildContext) -> pl.LazyFrame:
+    """The scan whose types fit the first rows of the file.
+
+    Windows of rows are tried until one row can be read with the types found in them. If none fits, it is an error
+    unless `ignore_errors` asks for Flowfile's lossy reading: replaced bytes, nulls for what does not fit, no dates.
+    """
+    if not table.infer_schema:
+        return _scan(table, source, infer_schema_length=0, ignore_errors=table.ignore_errors)
+    failure: PolarsError | None = None
+    for window in _windows(table):
+        options = {"infer_schema_length": window, "try_parse_dates": table.is_utf8}
+        strict = _scan(table, source, **options)
+        try:
+            if isinstance(source.scanned, bytes):
+                return context.collect(strict).lazy()
+            context.collect(strict.head(1))
+        except DuplicateError as error:
+            raise DuplicateColumnError(str(source.include_file_paths), "include_file_paths") from error
+        except PolarsError as error:
+            failure = error
+        else:
+            return _scan(table, source, **options, ignore_errors=True) if table.ignore_errors else strict
+    if table.ignore_errors:
+        return _scan(table, source, encoding="utf8-lossy", ignore_errors=True)
+    raise DataError(_explain(str(failure), source.label)) from failure
+
+
+def _windows(table: CsvTable) -> Iterator[int | None]:
+    """How many rows to look at for types; Flowfile takes a fixed number where it decodes the text itself."""
+    if not table.is_utf8:
+        yield from (_WINDOW_OF_DECODED_TEXT, None)
+        return
+    yield table.infer_schema_length
+    yield from (window for window in _WIDER_WINDOWS if window > table.infer_schema_length)
+
+
+def _scan(table: CsvTable, source: CsvSource, **options: Any) -> pl.LazyFrame:
+    is_lossy = table.is_utf8 and table.encoding.lower().endswith("lossy")
+    if source.include_file_paths:
+        options["include_file_paths"] = source.include_file_paths
+    return pl.scan_csv(
+        source.scanned,
+        separator=table.delimiter,
+        has_header=table.has_headers,
+        skip_rows=table.starting_from_line,
+        quote_char=table.quote_char or None,
+        eol_char=_LINE_ENDS.get(table.row_delimiter, table.row_delimiter),
+        truncate_ragged_lines=table.truncate_ragged_lines,
+        glob=source.is_folder,
+        **{"encoding": "utf8-lossy" if is_lossy else "utf8", **options},
+    )
+
+
+def _explain(failure: str, label: str) -> str:
+    cause = failure.strip().partition("\n")[0]
+    if "utf-8" in cause.lower():
+        advice = "the file is not UTF-8: set its encoding (for example ISO-8859-1), or utf8-lossy to replace bad bytes"
+    elif "more fields" in cause:
+        advice = "set the right delimiter and quote_char, or truncate_ragged_lines: true to drop the extra fields"
+    elif "could not parse" in cause:
+        advice = (
+            "raise infer_schema_length, set infer_schema: false to read every column as text, or ignore_errors: true "
+            "to turn values that do not fit into null"
+        )
+    else:
+        advice = "check starting_from_line, delimiter and has_headers"
+    return f"{label}: cannot be read as csv: {cause}: {advice}"

@@ -1,0 +1,212 @@
+"""Write the input to a file and deliver it unchanged (I/O facts 5).
+
+Kept: csv has every field in quotes and always a header; the folder must exist; the name is not appended to a folder
+text that already contains it; `fields` is ignored; `new file` replaces.
+Not kept: `append` really appends, for every type; `create` fails on an existing file; `encoding` counts; a mode that
+the file type does not have is an error; an absolute folder from a parameter is used as it is. The old file stays
+until the new one is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePath, PureWindowsPath
+from typing import Annotated, Any, Literal, TypeAlias
+
+import polars as pl
+from pydantic import Field, field_validator, model_validator
+
+from flowfile_dagster.columns.lineage import ColumnLineage, identity_lineage
+from flowfile_dagster.contract.context import BuildContext, PathResolver
+from flowfile_dagster.contract.node_type import NodeType, Target, Trait
+from flowfile_dagster.contract.settings import NodeSettings, SettingsBlock
+from flowfile_dagster.errors import DataError, SettingsError
+from flowfile_dagster.nodes._csv_scan import UTF8_NAMES, check_encoding
+from flowfile_dagster.nodes._excel_writer import append_to_sheet, update_sheet, write_workbook
+from flowfile_dagster.nodes._file_paths import is_foreign_address, is_url, with_name
+from flowfile_dagster.nodes._file_writer import (
+    locked_folder,
+    write_avro,
+    write_csv,
+    write_ipc,
+    write_ndjson,
+    write_parquet,
+)
+
+_MODES = {"overwrite": "overwrite", "new file": "overwrite", "create": "create", "append": "append", "update": "update"}
+
+
+class OutputCsv(SettingsBlock):
+    """How csv is written."""
+
+    file_type: Literal["csv"] = "csv"
+    delimiter: str = ","
+    encoding: str = "utf-8"
+
+    @property
+    def codec(self) -> str:
+        """The encoding as Python names it."""
+        return "utf8" if self.encoding.lower() in UTF8_NAMES else self.encoding
+
+
+class OutputParquet(SettingsBlock):
+    """How parquet is written."""
+
+    file_type: Literal["parquet"] = "parquet"
+    compression: Literal["lz4", "uncompressed", "snappy", "gzip", "brotli", "zstd"] = "zstd"
+
+
+class OutputExcel(SettingsBlock):
+    """Which sheet is written."""
+
+    file_type: Literal["excel"] = "excel"
+    sheet_name: str = "Sheet1"
+
+
+class OutputIpc(SettingsBlock):
+    """How an Arrow file is written."""
+
+    file_type: Literal["ipc"] = "ipc"
+    compression: Literal["uncompressed", "lz4", "zstd"] = "uncompressed"
+
+
+class OutputNdjson(SettingsBlock):
+    """How JSON lines are written."""
+
+    file_type: Literal["ndjson"] = "ndjson"
+    compression: Literal["uncompressed", "gzip", "zstd"] = "uncompressed"
+
+
+class OutputAvro(SettingsBlock):
+    """How Avro is written."""
+
+    file_type: Literal["avro"] = "avro"
+    compression: Literal["uncompressed", "snappy", "deflate"] = "uncompressed"
+
+
+OutputTable: TypeAlias = Annotated[
+    OutputCsv | OutputParquet | OutputExcel | OutputIpc | OutputNdjson | OutputAvro, Field(discriminator="file_type")
+]
+
+
+class OutputFile(SettingsBlock):
+    """What is written, where and how."""
+
+    name: str
+    directory: str
+    file_type: Literal["csv", "parquet", "excel", "ipc", "ndjson", "avro"]
+    write_mode: str = "overwrite"
+    table_settings: OutputTable
+
+    @model_validator(mode="before")
+    @classmethod
+    def _table_type_from_file_type(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        table: Any = given.get("table_settings")
+        if table is None or (isinstance(table, dict) and "file_type" not in table):
+            return {**given, "table_settings": {**(table or {}), "file_type": given.get("file_type")}}
+        return given
+
+    @field_validator("write_mode")
+    @classmethod
+    def _is_known(cls, given: str) -> str:
+        if given not in _MODES:
+            raise ValueError(f"{given!r} is not a write mode; it must be one of {', '.join(_MODES)}")
+        return given
+
+    @property
+    def mode(self) -> str:
+        """The write mode; old names are read as what they always meant."""
+        return _MODES[self.write_mode]
+
+
+class OutputSettings(NodeSettings):
+    """Settings of `Output`."""
+
+    output_settings: OutputFile
+
+
+class Output(NodeType[OutputSettings]):
+    """Write a file."""
+
+    type = "output"
+    Settings = OutputSettings
+    traits = frozenset({Trait.SINK, Trait.PASSTHROUGH})
+
+    def check(self, settings: OutputSettings) -> None:
+        file, field = settings.output_settings, "output_settings"
+        table = file.table_settings
+        if table.file_type != file.file_type:
+            raise SettingsError(
+                f"{field}.table_settings.file_type", f"it is {table.file_type!r}, but file_type is {file.file_type!r}"
+            )
+        if not file.name and not file.directory:
+            raise SettingsError(f"{field}.name", "no file is named")
+        if is_url(file.directory) or is_foreign_address(file.directory):
+            raise SettingsError(f"{field}.directory", f"{file.directory!r} is not a local folder")
+        if file.mode == "update" and file.file_type != "excel":
+            raise SettingsError(
+                f"{field}.write_mode", f"{file.file_type} has no sheets to update; use overwrite or append"
+            )
+        if isinstance(table, OutputCsv):
+            if len(table.delimiter.encode()) != 1:
+                raise SettingsError(f"{field}.table_settings.delimiter", "it must be exactly one ASCII character")
+            check_encoding(table.encoding, f"{field}.table_settings.encoding")
+
+    def build(self, settings: OutputSettings, frames: Sequence[pl.LazyFrame], context: BuildContext) -> pl.LazyFrame:
+        (frame,) = frames
+        return frame
+
+    def lineage(self, settings: OutputSettings, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:
+        return identity_lineage(output)
+
+    def target(self, settings: OutputSettings, paths: PathResolver) -> Target:
+        file = settings.output_settings
+        text = with_name(file.directory, file.name)
+        path = (paths.resolve_path(str(PurePath(text).parent)) / PurePath(text).name).resolve()
+        if text == file.directory and file.name and path.is_dir():
+            path = path / PureWindowsPath(file.name).name
+        if file.file_type == "excel" and not path.suffix:
+            path = path.with_suffix(".xlsx")
+        return Target(path, is_repeatable=file.mode != "append")
+
+    def write(self, settings: OutputSettings, frame: pl.LazyFrame, context: BuildContext) -> None:
+        self.check(settings)
+        file = settings.output_settings
+        path = self.target(settings, context).path
+        if not path.parent.is_dir():
+            raise DataError(f"output_settings.directory: the folder {path.parent} does not exist")
+        if path.is_dir():
+            raise DataError(f"output_settings: {path} is a folder, not a file")
+        if file.mode == "overwrite":
+            _write(file, frame, path, context)
+            return
+        with locked_folder(path):
+            if file.mode == "create" and path.exists():
+                raise DataError(f"output_settings.write_mode: {path} already exists, and the mode is create")
+            _write(file, frame, path, context)
+
+
+def _write(file: OutputFile, frame: pl.LazyFrame, path: Path, context: BuildContext) -> None:
+    keeps_rows = file.mode == "append"
+    table = file.table_settings
+    if isinstance(table, OutputCsv):
+        write_csv(frame, path, context, delimiter=table.delimiter, encoding=table.codec, keeps_rows=keeps_rows)
+    elif isinstance(table, OutputParquet):
+        write_parquet(frame, path, context, compression=table.compression, keeps_rows=keeps_rows)
+    elif isinstance(table, OutputIpc):
+        write_ipc(frame, path, context, compression=table.compression, keeps_rows=keeps_rows)
+    elif isinstance(table, OutputNdjson):
+        write_ndjson(frame, path, context, compression=table.compression, keeps_rows=keeps_rows)
+    elif isinstance(table, OutputAvro):
+        write_avro(frame, path, context, compression=table.compression, keeps_rows=keeps_rows)
+    else:
+        _write_excel(file, table.sheet_name or "Sheet1", context.collect(frame), path)
+
+
+def _write_excel(file: OutputFile, sheet_name: str, table: pl.DataFrame, path: Path) -> None:
+    if file.mode in ("append", "update") and path.exists():
+        (append_to_sheet if file.mode == "append" else update_sheet)(table, path, sheet_name)
+    else:
+        write_workbook(table, path, sheet_name)
