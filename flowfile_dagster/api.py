@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -110,11 +112,13 @@ class FlowRun:
         self.errors: dict[int, NodeError] = {}
         self._manifests: dict[int, Manifest] = {}
         self._names = node_names(flow.graph)
-        self._folder = tempfile.TemporaryDirectory(prefix="flowfile-") if store is None else None
-        if isinstance(store, ResultStore):
-            self.store = store
-        else:
-            self.store = ResultStore(Path(self._folder.name if self._folder else str(store)))
+        self.store = store if isinstance(store, ResultStore) else ResultStore(Path(store or self._own_folder()))
+
+    def _own_folder(self) -> str:
+        """A folder that goes away with the run."""
+        folder = tempfile.mkdtemp(prefix="flowfile-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return folder
 
     @property
     def is_success(self) -> bool:

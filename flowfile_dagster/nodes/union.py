@@ -37,7 +37,7 @@ class Union(NodeType[UnionSettings]):
     type = "union"
     Settings = UnionSettings
     ports = Ports(1, None)
-    traits = frozenset({Trait.NARROW})
+    traits = frozenset({Trait.NARROW, Trait.TAKES_OPEN_INPUTS})
     cosmetic_fields = frozenset({"union_input"})
 
     def build(self, settings: UnionSettings, frames: Sequence[pl.LazyFrame], context: BuildContext) -> pl.LazyFrame:
