@@ -117,7 +117,8 @@ def readable_group(dtype: pl.DataType) -> ReadableGroup:
 
 
 def _full(dtype: Any) -> pl.DataType:
-    return dtype() if isinstance(dtype, DataTypeClass) else dtype
+    full: pl.DataType = dtype() if isinstance(dtype, DataTypeClass) else dtype
+    return full
 
 
 def _inner(dtype: pl.List | pl.Array) -> pl.DataType:

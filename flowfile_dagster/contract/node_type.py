@@ -63,12 +63,14 @@ class Source:
     """Something outside that a node reads.
 
     `uri` is its name in the graph (an absolute path, or a pattern). `files` are the files whose state identifies
-    it: their bytes, or only names, sizes and times where `content` is false.
+    it: their bytes, or only names, sizes and times where `content` is false. `shows_paths`: the result holds the
+    files' absolute paths, so the same bytes at another place give another result.
     """
 
     uri: str
     files: tuple[Path, ...] = ()
     content: bool = True
+    shows_paths: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class NodeType(Generic[SettingsT]):
         """Raise a `NodeProblem` where the settings alone show that the node cannot run. Executes nothing."""
 
     def build(self, settings: SettingsT, frames: Sequence[pl.LazyFrame], context: BuildContext) -> Frames:
-        """The node as a lazy plan over its inputs. Pure: opens scans, collects nothing."""
+        """The node as a lazy plan over its inputs. Pure: opens scans, collects nothing. A barrier may have none."""
         raise NotImplementedError
 
     def compute(self, settings: SettingsT, frames: Sequence[pl.LazyFrame], context: BuildContext) -> Frames:

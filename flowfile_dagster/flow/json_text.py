@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from json.decoder import scanstring  # pyright: ignore[reportUnknownVariableType, reportAttributeAccessIssue] (C or Python)
+from json.decoder import scanstring  # type: ignore[attr-defined]  # absent from the stubs
 from typing import Any
 
 from flowfile_dagster.flow.text_problem import (
@@ -131,7 +131,7 @@ def _syntax_problem(text: str, error: json.JSONDecodeError) -> TextProblem:
 
 def _node_lines(text: str, data: Any) -> tuple[int, ...]:
     """The line on which each element of the top-level ``nodes`` starts; `text` is known to be correct."""
-    if not isinstance(data, dict) or not isinstance(data.get("nodes"), list):  # pyright: ignore[reportUnknownMemberType]
+    if not isinstance(data, dict) or not isinstance(data.get("nodes"), list):
         return ()
     for key, start in _members(text, _skip(text, 0) + 1):
         if key == "nodes":

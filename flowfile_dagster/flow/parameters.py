@@ -7,7 +7,7 @@ import io
 import json
 import re
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import accumulate
 from typing import Any, TypeVar, get_args
@@ -224,7 +224,7 @@ def _text_kinds(model: type[BaseModel]) -> dict[str, str]:
     }
 
 
-def _number(convert: Any, text: str, what: str) -> Any:
+def _number(convert: Callable[[str], int | float], text: str, what: str) -> int | float:
     try:
         return convert(text)
     except ValueError:

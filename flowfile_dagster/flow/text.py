@@ -155,7 +155,13 @@ def _parse(text: str, suffix: str) -> ParsedText:
     if parsed.data is None:
         raise TextProblem(f"holds nothing but comments or null; {_TOP_LEVEL}", None)
     if not isinstance(parsed.data, dict):
-        kind = {list: "a list", str: "a text"}.get(cast("type[Any]", type(parsed.data)), "a single value")
+        kind = (
+            "a list"
+            if isinstance(parsed.data, list)
+            else "a text"
+            if isinstance(parsed.data, str)
+            else "a single value"
+        )
         raise TextProblem(f"holds {kind} at the top; {_TOP_LEVEL}", None)
     return parsed
 

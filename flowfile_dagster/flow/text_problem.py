@@ -68,5 +68,5 @@ def quote(text: str, limit: int = 60) -> str:
 
 def node_id_in(element: object) -> int | None:
     """The id that an element of ``nodes`` states, as far as it has been read."""
-    node_id = element.get("id") if isinstance(element, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-    return node_id if type(node_id) is int else None  # pyright: ignore[reportUnknownArgumentType]
+    node_id = element.get("id") if isinstance(element, dict) else None
+    return node_id if type(node_id) is int else None

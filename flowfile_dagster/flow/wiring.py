@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from flowfile_dagster.contract.node_type import Ports, Trait
 from flowfile_dagster.flow.document import FlowDocument, NodeEntry
+
+_HANDLE = re.compile(r"output-(0|[1-9][0-9]{0,3})")
 
 Slot: TypeAlias = Literal["main", "right", "left"]
 
@@ -85,6 +88,8 @@ def _slot_problem(socket: Socket, slots: list[tuple[int, Slot]]) -> str | None:
     if not socket.ports.is_multi and mains > 1:
         right = "; the second input belongs in right_input_id" if socket.ports.maximum == 2 else ""
         return f"input_ids: has {mains} main inputs, takes one{right}"
+    if socket.ports == Ports(1, 2) and slots and slots[0][1] == "right":
+        return "input_ids: the main input is missing"
     return _count_problem(socket, len(slots))
 
 
@@ -95,7 +100,7 @@ def _count_problem(socket: Socket, count: int) -> str | None:
         return f"{missing}: the node needs {ports.minimum} input{'s' * (ports.minimum > 1)}, has {count}"
     if ports.maximum is not None and count > ports.maximum:
         takes = f"takes {ports.maximum}" if ports.maximum else "takes none"
-        return f"input_ids: has {count} inputs, {takes}"
+        return f"input_ids: has {count} input{'s' * (count > 1)}, {takes}"
     return None
 
 
@@ -103,17 +108,16 @@ def _handle(source: NodeEntry, target_id: int, socket: Socket) -> tuple[str, str
     """The output that an edge reads, and what is wrong with it."""
     names = source.output_handles or ()
     found = [
-        names[index] if index < len(names) else "output-0"
+        (names[index] if index < len(names) else "") or "output-0"
         for index, other in enumerate(source.outputs)
         if other == target_id
     ]
-    handle = (found[0] if found else "output-0") or "output-0"
+    handle = found[0] if found else "output-0"
     if len(set(found)) > 1:
         cause = f"reads outputs {', '.join(found)} of node {source.node_id}, but a pair of nodes has one edge"
         return handle, f"input_ids: {cause}; put a node between"
-    index = handle.removeprefix("output-")
     known = socket.output_count
-    if not index.isdecimal() or (known is not None and int(index) >= known):
+    if not _HANDLE.fullmatch(handle) or (known is not None and int(handle.removeprefix("output-")) >= known):
         outputs = f"outputs output-0 … output-{known - 1}" if known and known > 1 else "one output, output-0"
         return handle, f"input_ids: reads {handle!r} of node {source.node_id}, which has {outputs}"
     return handle, None
@@ -123,7 +127,7 @@ def _one_sided_edges(entries: Mapping[int, NodeEntry]) -> dict[int, tuple[int, .
     """Edges that only the source lists; they count as main inputs where the target has no input at all."""
     found: dict[int, list[int]] = {}
     for entry in entries.values():
-        for target_id in entry.outputs:
+        for target_id in dict.fromkeys(entry.outputs):
             if not entries[target_id].input_node_ids:
                 found.setdefault(target_id, []).append(entry.node_id)
     return {target_id: tuple(sources) for target_id, sources in found.items()}

@@ -54,9 +54,9 @@ from flowfile_dagster.flow.yaml_scalars import (
 )
 
 try:
-    from yaml.cyaml import CParser  # pyright: ignore[reportAttributeAccessIssue] (absent from the stubs)
+    from yaml.cyaml import CParser  # type: ignore[attr-defined]  # absent from the stubs
 except ImportError:  # PyYAML was built without libyaml
-    CParser = None
+    CParser = None  # type: ignore[assignment, misc]
 
 #: Characters of all text values together, aliases counted as often as they are used.
 MAX_CHARACTERS = 32 * 1024 * 1024
@@ -188,7 +188,7 @@ class _Builder:
         steps: list[Step] = []
         for level in self._levels:
             if isinstance(level.value, list):
-                steps.append(len(cast("list[Any]", level.value)))
+                steps.append(len(level.value))
             elif level.key is not None:
                 steps.append("<<" if level.key is MERGE_KEY else level.key)
         node_id = None
@@ -247,11 +247,12 @@ class _Builder:
         self._take(level.value, level.line)
 
     def _alias(self, event: AliasEvent, line: int) -> None:
-        anchored = self._anchors.get(event.anchor)
+        name = event.anchor or ""
+        anchored = self._anchors.get(name)
         if anchored is None:
-            raise self.problem(f"the alias {quote('*' + event.anchor)} has no anchor before it", line)
+            raise self.problem(f"the alias {quote('*' + name)} has no anchor before it", line)
         if anchored.count is None:
-            raise self.problem(f"the alias {quote('*' + event.anchor)} stands inside the value that it repeats", line)
+            raise self.problem(f"the alias {quote('*' + name)} stands inside the value that it repeats", line)
         self._grow(anchored.count, anchored.characters, line)
         if self._awaits_key():
             self._take_key(anchored.value, f"*{event.anchor}", line)
@@ -309,7 +310,7 @@ class _Builder:
             level.key = None
 
     def _merged(self, value: Any, line: int) -> list[dict[str, Any]]:
-        parts = cast("list[Any]", value if isinstance(value, list) else [value])
+        parts = value if isinstance(value, list) else [value]
         if not all(isinstance(part, dict) for part in parts):
             raise self.problem("the merge key '<<' needs a mapping or a list of mappings", line)
         return parts
@@ -335,4 +336,4 @@ def _nothing(event: Event, line: int) -> None:
 def _kind(value: Any) -> str:
     if value is None:
         return "null"
-    return {bool: "a boolean", int: "a number", float: "a number"}.get(cast("type[Any]", type(value)), "a structure")
+    return {bool: "a boolean", int: "a number", float: "a number"}.get(type(value), "a structure")

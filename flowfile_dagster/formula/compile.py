@@ -99,11 +99,12 @@ def _parse(formula: str) -> pl.Expr:
     if not formula.strip():
         raise FormulaError(formula, "is empty; write an expression such as [column] > 0")
     try:
-        return simple_function_to_expr(formula)
+        expression: pl.Expr = simple_function_to_expr(formula)
     except ExpressionSyntaxError as error:
         raise FormulaError(formula, _first_sentence(error)) from error
     except Exception as error:  # the library lets Python's own errors through for much bad text
         raise FormulaError(formula, _explain_parse_failure(formula, error)) from error
+    return expression
 
 
 def _explain_parse_failure(formula: str, error: Exception) -> str:

@@ -122,9 +122,12 @@ def _all_cells(path: Path, table: ExcelTable) -> list[tuple[Any, ...]]:
 
 def _read_polars(path: Path, table: ExcelTable, **options: Any) -> pl.DataFrame:
     try:
-        return pl.read_excel(path, engine="calamine", sheet_name=table.sheet_name, raise_if_empty=False, **options)
+        frame: pl.DataFrame = pl.read_excel(
+            path, engine="calamine", sheet_name=table.sheet_name, raise_if_empty=False, **options
+        )
     except ImportError as error:
         raise MissingExtraError("reading Excel files", "excel") from error
+    return frame
 
 
 def _read_calamine(path: Path, table: ExcelTable) -> pl.DataFrame:
@@ -206,8 +209,9 @@ def _repaired(text: str, cell: Any) -> str:
     if found is None:
         return text
     moment = cell + timedelta(milliseconds=500)
-    day = moment.strftime("%Y-%m-%d ") if _ISO_DAY.fullmatch(found[1]) else found[1]
-    return day + moment.strftime("%H:%M:%S" if found[2] else "%H:%M")
+    day: str = moment.strftime("%Y-%m-%d ") if _ISO_DAY.fullmatch(found[1]) else found[1]
+    time_of_day: str = moment.strftime("%H:%M:%S" if found[2] else "%H:%M")
+    return day + time_of_day
 
 
 def _read_openpyxl(path: Path, table: ExcelTable) -> pl.DataFrame:

@@ -57,7 +57,7 @@ def manual_frame(raw: RawData | None) -> pl.LazyFrame:
     values = raw.data if any(raw.data) else ((),) * len(raw.columns)
     series = [_series(column, cells) for column, cells in zip(raw.columns, values)]
     parsed = [
-        pl.col(column.name).str.strptime(dtype, strict=False)  # pyright: ignore[reportArgumentType]  # stubs want a class
+        pl.col(column.name).str.strptime(dtype, strict=False)  # type: ignore[arg-type]  # stubs want a class
         for column, cells in zip(raw.columns, values)
         if (dtype := _dtype(column)) is not None and _is_parsed_later(dtype, cells)
     ]

@@ -39,7 +39,7 @@ class BasicFilter(SettingsBlock):
     def _from_any_age(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        keys: dict[str, Any] = {key: value for key, value in given.items() if value is not None}  # pyright: ignore[reportUnknownVariableType]
+        keys: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         operator = keys.get("operator", keys.get("filter_type", "equals"))
         value = keys.get("value", keys.get("filter_value", ""))
         return {**keys, "operator": OPERATOR_SYMBOLS.get(str(operator), operator), "value": value}
@@ -57,7 +57,7 @@ class FilterInput(SettingsBlock):
     def _from_any_age(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        keys: dict[str, Any] = {key: value for key, value in given.items() if value is not None}  # pyright: ignore[reportUnknownVariableType]
+        keys: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         return {**keys, "mode": keys.get("mode", keys.get("filter_type", "basic"))}
 
 

@@ -49,7 +49,7 @@ class GateInput(SettingsBlock):
     def _from_old_forms(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        settings: dict[str, Any] = dict(given)  # pyright: ignore[reportUnknownArgumentType]
+        settings: dict[str, Any] = dict(given)
         if settings.get("condition_source") == "control_input":
             settings["condition_source"] = "formula"
         if settings.get("invert") and settings.get("condition_source", "parameter") == "parameter":

@@ -43,7 +43,7 @@ class JoinMap(SettingsBlock):
     def _from_any_form(cls, given: Any) -> Any:
         if isinstance(given, str):
             return {"left_col": given, "right_col": given}
-        if isinstance(given, (list, tuple)) and len(given) == 2:  # pyright: ignore[reportUnknownArgumentType]
+        if isinstance(given, (list, tuple)) and len(given) == 2:
             return {"left_col": given[0], "right_col": given[1]}
         if isinstance(given, dict) and given.get("right_col") is None:
             return {**given, "right_col": given.get("left_col")}

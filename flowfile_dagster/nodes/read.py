@@ -119,10 +119,10 @@ class Read(NodeType[ReadSettings]):
         return frozenset(traits)
 
     def identity(self, settings: ReadSettings) -> dict[str, Any]:
-        """Without the path, for the source fingerprint says what is read, unless the result shows the path."""
+        """Without the path, for the source fingerprint says what is read."""
         file = settings.received_file
         identity = super().identity(settings)
-        if not file.include_file_paths and not is_url(file.path):
+        if not is_url(file.path):
             del identity["received_file"]["path"], identity["received_file"]["name"]
         return identity
 
@@ -159,7 +159,8 @@ class Read(NodeType[ReadSettings]):
 
     def sources(self, settings: ReadSettings, paths: PathResolver) -> tuple[Source, ...]:
         located = _locate(settings.received_file, paths)
-        return (Source(located.uri, located.files),)
+        shows_paths = settings.received_file.include_file_paths is not None
+        return (Source(located.uri, located.files, shows_paths=shows_paths),)
 
 
 def _check_address(file: ReceivedFile) -> None:

@@ -13,20 +13,9 @@ import polars as pl
 from flowfile_dagster.columns.lineage import ColumnLineage, identity_lineage
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import NodeType, Trait
-from flowfile_dagster.contract.settings import NodeSettings, SettingsBlock
+from flowfile_dagster.contract.settings import NodeSettings
 from flowfile_dagster.errors import MissingColumnError
-
-
-class SortKey(SettingsBlock):
-    """One column to sort by."""
-
-    column: str
-    how: str | None = "asc"
-
-    @property
-    def is_descending(self) -> bool:
-        """Whether the largest value comes first."""
-        return (self.how or "").lower() in ("desc", "descending")
+from flowfile_dagster.nodes._sort_keys import SortKey
 
 
 class SortSettings(NodeSettings):

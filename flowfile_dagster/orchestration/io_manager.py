@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -85,7 +85,7 @@ class FlowfileIOManager(dg.ConfigurableIOManager):
 def _instance(context: dg.InputContext | dg.OutputContext) -> dg.DagsterInstance:
     if isinstance(context, dg.InputContext):
         return context.instance
-    return cast("dg.DagsterInstance", context.step_context.instance)
+    return context.step_context.instance
 
 
 def _ref_key(context: dg.InputContext | dg.OutputContext) -> Sequence[str]:

@@ -27,9 +27,9 @@ def _fingerprint(source: Source, content_hash: Callable[[Path], str]) -> object:
         return [source.uri, [_listing_entry(path) for path in source.files]]
     if not source.files:
         return source.uri
-    if len(source.files) == 1:
+    if len(source.files) == 1 and not source.shows_paths:
         return content_hash(source.files[0])
-    return [[path.name, content_hash(path)] for path in source.files]
+    return [[str(path) if source.shows_paths else path.name, content_hash(path)] for path in source.files]
 
 
 def _listing_entry(path: Path) -> list[object]:

@@ -24,5 +24,5 @@ def test_sort_without_keys_passes_the_input_through() -> None:
 
 
 def test_sort_missing_column_names_what_exists() -> None:
-    with pytest.raises(MissingColumnError, match="column 'c' is not in the input.* 'a', 'b'"):
+    with pytest.raises(MissingColumnError, match=r"column 'c' is not in the input.* 'a', 'b'"):
         run_node("sort", {"sort_input": [{"column": "c"}]}, ROWS)
