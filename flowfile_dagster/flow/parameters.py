@@ -7,6 +7,7 @@ import io
 import json
 import re
 import tokenize
+import warnings
 from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import accumulate
@@ -20,17 +21,19 @@ from flowfile_dagster.flow.document import FlowDocument, ParameterDefinition
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
+#: Python 3.12 and later split a format string into tokens; what is nested in it stays raw, as in earlier versions.
+_FORMAT_START, _FORMAT_END = (getattr(tokenize, f"FSTRING_{end}", None) for end in ("START", "END"))
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
 def parse_value(definition: ParameterDefinition, given: object) -> ParameterValue:
-    """The typed value of a parameter; an empty text stays the empty text for every type.
+    """The typed value of a parameter; an empty text stays empty for every type.
 
     Raises:
         ValueError: `given` is not of the declared type; the message says what would be right.
     """
     text = _plain_text(given)
-    if not text.strip():
+    if not text or (not text.strip() and definition.type not in ("string", "enum")):
         return ""
     match definition.type:
         case "integer":
@@ -111,16 +114,17 @@ def _substitute_value(value: Any, values: Mapping[str, ParameterValue], kind: st
         return _substitute_text(value, values, kind, path) if "${" in value else value
     if isinstance(value, BaseModel):
         return _substitute_model(value, values, f"{path}.")
-    if isinstance(value, tuple):
-        items: tuple[Any, ...] = tuple(value)
-        replaced = tuple(
+    if isinstance(value, (tuple, list)):
+        items: list[Any] = list(value)
+        replaced = [
             item if isinstance(item, (list, tuple)) else _substitute_value(item, values, kind, f"{path}[{index}]")
             for index, item in enumerate(items)
-        )
-        return items if all(new is old for new, old in zip(replaced, items)) else replaced
+        ]
+        return value if all(new is old for new, old in zip(replaced, items)) else type(value)(replaced)
     if isinstance(value, dict):
         pairs: dict[Any, Any] = dict(value)
-        return {key: _substitute_value(item, values, kind, f"{path}.{key}") for key, item in pairs.items()}
+        changed = {key: _substitute_value(item, values, kind, f"{path}.{key}") for key, item in pairs.items()}
+        return value if all(changed[key] is item for key, item in pairs.items()) else changed
     return value
 
 
@@ -153,7 +157,7 @@ def _formula_literal(value: ParameterValue) -> str:
         return json.dumps(value, ensure_ascii=False)
     if "'" in value:
         raise ValueError(f"parameter value {value!r} holds both kinds of quotes, which no formula text can hold")
-    escaped = value.replace("\\", "\\\\")
+    escaped = json.dumps(value.replace('"', "'"), ensure_ascii=False)[1:-1].replace("'", '"')
     return f"'{escaped}'"
 
 
@@ -161,8 +165,7 @@ def _substitute_code(code: str, values: Mapping[str, ParameterValue]) -> str:
     """Replace references in Polars code: inside a plain string literal the value stays data, elsewhere it is text."""
     pieces: list[str] = []
     position = 0
-    for begin, end in _plain_literals(code):
-        text = ast.literal_eval(code[begin:end])
+    for begin, end, text in _plain_literals(code):
         pieces += [_substitute_raw(code[position:begin], values), repr(_substitute_raw(text, values))]
         position = end
     return "".join([*pieces, _substitute_raw(code[position:], values)])
@@ -172,23 +175,36 @@ def _substitute_raw(text: str, values: Mapping[str, ParameterValue]) -> str:
     return _REFERENCE.sub(lambda match: _render(match, values, _plain_text), text)
 
 
-def _plain_literals(code: str) -> list[tuple[int, int]]:
-    """Where plain string literals with references stand; none in code that cannot be tokenized."""
+def _plain_literals(code: str) -> list[tuple[int, int, str]]:
+    """Where plain string literals with references begin and end, and their text; none in code that is no Python."""
     try:
         tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
     except (tokenize.TokenError, SyntaxError):
         return []
-    starts = list(accumulate((len(line) for line in code.splitlines(keepends=True)), initial=0))
-    return [
-        (starts[token.start[0] - 1] + token.start[1], starts[token.end[0] - 1] + token.end[1])
-        for token in tokens
-        if token.type == tokenize.STRING and "${" in token.string and _is_plain_literal(token.string)
-    ]
+    starts = list(accumulate((len(line) for line in io.StringIO(code)), initial=0))
+    found: list[tuple[int, int, str]] = []
+    format_depth = 0
+    for token in tokens:
+        format_depth += (token.type == _FORMAT_START) - (token.type == _FORMAT_END)
+        if token.type == tokenize.STRING and "${" in token.string and not format_depth:
+            text = _literal_text(token.string)
+            if text is not None:
+                begin, end = (starts[line - 1] + column for line, column in (token.start, token.end))
+                found.append((begin, end, text))
+    return found
 
 
-def _is_plain_literal(token: str) -> bool:
+def _literal_text(token: str) -> str | None:
+    """The text of a string literal; None for bytes, for what a format string is made of, and for a broken literal."""
     prefix = re.match(r"[A-Za-z]*", token)
-    return prefix is not None and not set(prefix.group(0).lower()) & {"f", "b"}
+    if prefix is not None and set(prefix.group(0).lower()) & {"f", "b"}:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return str(ast.literal_eval(token))
+    except (SyntaxError, ValueError):
+        return None
 
 
 def _refuse_leftovers(model: BaseModel, values: Mapping[str, ParameterValue]) -> None:
