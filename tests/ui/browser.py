@@ -1,0 +1,107 @@
+"""A headless Chromium on the Dagster UI. Elements are found by the text that a user reads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from selenium.webdriver.remote.webelement import WebElement
+
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1600,1000",
+)
+PATIENCE_SECONDS = 60
+
+
+class Browser:
+    """One page. Every method waits for what it needs, and fails when it does not come."""
+
+    def __init__(self, url: str, chromium: str, chromedriver: str, profile: Path) -> None:
+        from selenium import webdriver
+        from selenium.webdriver.chrome.options import Options
+        from selenium.webdriver.chrome.service import Service
+
+        options = Options()
+        options.binary_location = chromium
+        for flag in (*FLAGS, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        self._driver = webdriver.Chrome(options=options, service=Service(chromedriver))
+        self._url = url
+
+    def open(self, path: str) -> None:
+        self._driver.get(self._url + path)
+
+    def close(self) -> None:
+        self._driver.quit()
+
+    def find(self, xpath: str) -> WebElement:
+        """The first visible element."""
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        wait = WebDriverWait(self._driver, PATIENCE_SECONDS)
+        found: WebElement = wait.until(lambda _: self._visible(xpath), f"nothing visible is {xpath}")
+        return found
+
+    def find_text(self, text: str) -> WebElement:
+        """The first visible element with exactly this text of its own."""
+        return self.find(f"//*[text()[normalize-space(.)='{text}']]")
+
+    def click(self, text: str) -> None:
+        """Click on a text, wherever it stands."""
+        self._click(self.find_text(text))
+
+    def click_graph(self, *names: str) -> None:
+        """Click on nodes of a lineage graph, all but the first with Shift held down."""
+        from selenium.webdriver.common.action_chains import ActionChains
+        from selenium.webdriver.common.keys import Keys
+
+        for index, name in enumerate(names):
+            node = self.find(f"//*[name()='foreignObject']//*[text()[normalize-space(.)='{name}']]")
+            actions = ActionChains(self._driver)
+            if index:
+                actions.key_down(Keys.SHIFT)
+            actions.move_to_element(node).click()
+            if index:
+                actions.key_up(Keys.SHIFT)
+            actions.perform()
+
+    def columns(self) -> dict[str, str]:
+        """The table below "Columns" of an asset page: type by name."""
+        self.find_text("Column name")
+        rows = self._driver.find_elements("xpath", "//table[.//*[text()='Column name']]//tbody/tr")
+        cells = [[cell.text for cell in row.find_elements("xpath", "./td")] for row in rows]
+        return {name: dtype for name, dtype, *_ in cells}
+
+    def table(self, xpath: str) -> list[list[str]]:
+        """The texts of a table's cells, header first."""
+        rows = self.find(xpath).find_elements("xpath", ".//tr")
+        return [[cell.text for cell in row.find_elements("xpath", "./th|./td")] for row in rows]
+
+    def screenshot(self, name: str) -> None:
+        folder = os.environ.get("FLOWFILE_SCREENSHOTS")
+        if folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            self._driver.save_screenshot(str(Path(folder, f"{name}.png")))
+
+    def _visible(self, xpath: str) -> WebElement | None:
+        from selenium.common.exceptions import StaleElementReferenceException
+
+        try:
+            return next((item for item in self._driver.find_elements("xpath", xpath) if item.is_displayed()), None)
+        except StaleElementReferenceException:
+            return None
+
+    def _click(self, element: WebElement) -> None:
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        ActionChains(self._driver).move_to_element(element).click().perform()
