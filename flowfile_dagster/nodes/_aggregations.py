@@ -13,6 +13,7 @@ import polars as pl
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.errors import SettingsError
 from flowfile_dagster.nodes._columns import require_columns
+from flowfile_dagster.nodes._operand_types import check_operand, widen_decimal
 
 _AGGREGATIONS = (
     "sum",
@@ -58,14 +59,14 @@ def build_aggregation(name: str, column: str, schema: pl.Schema, field: str) -> 
     """
     check_aggregation(name, field)
     require_columns([column], schema, field)
-    expression = _expression(name, pl.col(column))
+    dtype = schema[column]
+    check_operand(name, column, dtype, field)
+    expression = _expression(name, pl.col(column), dtype)
     try:
-        pl.LazyFrame(schema={column: schema[column]}).select(expression).collect_schema()
+        pl.LazyFrame(schema={column: dtype}).select(expression).collect_schema()
     except pl.exceptions.PolarsError as error:
         reason = str(error).partition("\n")[0]
-        raise SettingsError(
-            field, f"{name} of column {column!r} ({schema[column]}) is not possible: {reason}"
-        ) from error
+        raise SettingsError(field, f"{name} of column {column!r} ({dtype}) is not possible: {reason}") from error
     return expression
 
 
@@ -74,7 +75,8 @@ def aggregation_traits(names: Iterable[str]) -> frozenset[Trait]:
     return frozenset({Trait.ORDER_SENSITIVE}) if _ORDER_SENSITIVE.intersection(names) else frozenset()
 
 
-def _expression(name: str, column: pl.Expr) -> pl.Expr:
+def _expression(name: str, column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     if name == "concat":
         return column.cast(pl.String).str.join(",")
-    return getattr(column, name)()
+    result: pl.Expr = getattr(column, name)()
+    return widen_decimal(result, dtype) if name in ("sum", "cum_sum") else result

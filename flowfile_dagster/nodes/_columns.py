@@ -1,4 +1,4 @@
-"""Checks on column names that many nodes make before they build a plan."""
+"""Checks on columns that many nodes make before they build a plan."""
 
 from __future__ import annotations
 
@@ -31,3 +31,18 @@ def require_distinct(names: Iterable[str], cause: str = "") -> None:
         if name in seen:
             raise DuplicateColumnError(name, cause)
         seen.add(name)
+
+
+def common_dtype(dtypes: Iterable[pl.DataType]) -> pl.DataType | None:
+    """The type that Polars gives columns of these types below each other; None where there is none.
+
+    Nested and plain types have none, though Polars names one and then fails or makes up values.
+    """
+    distinct = list(dict.fromkeys(dtypes))
+    if len({dtype.is_nested() for dtype in distinct if not isinstance(dtype, pl.Null)}) > 1:
+        return None
+    frames = [pl.LazyFrame(schema={"column": dtype}) for dtype in distinct]
+    try:
+        return pl.concat(frames, how="vertical_relaxed").collect_schema()["column"]
+    except pl.exceptions.PolarsError:
+        return None

@@ -14,7 +14,7 @@ _KEPT = (pl.String, pl.Int32, pl.Int64, pl.UInt32, pl.UInt64, pl.Null)
 _SMALL = (pl.Int8, pl.Int16, pl.UInt8, pl.UInt16)
 _SIGNED = (pl.Int8(), pl.Int16(), pl.Int32(), pl.Int64())
 _UNSIGNED = (pl.UInt8(), pl.UInt16(), pl.UInt32(), pl.UInt64())
-_WITHOUT_TEXT = (pl.List, pl.Array, pl.Duration, pl.Object)
+_WITHOUT_TEXT = (pl.List, pl.Array, pl.Struct, pl.Duration, pl.Object)
 
 
 def edge_end(column: str, schema: pl.Schema, field: str) -> pl.Expr:

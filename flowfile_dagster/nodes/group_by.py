@@ -2,7 +2,8 @@
 
 Kept: keys come first, then the aggregates, however they are mixed in the list; counts are UInt32; a sum of nothing
 is 0 and a concat of nothing is the empty text; without keys the result is one row, for an empty input too; null keys
-form a group. Groups come in the order of their first row, which Flowfile leaves open. `output_type` casts nothing.
+form a group; `output_type` casts nothing. Groups come in the order of their first row, which Flowfile leaves open.
+Not kept: a mean of text or a sum of dates is an error with keys too, where Flowfile gives nulls.
 """
 
 from __future__ import annotations

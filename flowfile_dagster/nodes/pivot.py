@@ -138,7 +138,8 @@ def _spread(frame: pl.LazyFrame, pivot: PivotInput, values: Sequence[str]) -> pl
     for (value, aggregation), name in zip(columns, names, strict=True):
         cell = pl.col(aggregation).filter(label == value).first()
         if aggregation in _ZERO_WHERE_MISSING:
-            cell = cell.fill_null(pl.lit(0).cast(dtypes[aggregation]))
+            is_duration = isinstance(dtypes[aggregation], pl.Duration)
+            cell = cell.fill_null(pl.lit(0).cast(dtypes[aggregation]) if is_duration else 0)
         cells.append(cell.alias(name))
     labelled = long.with_columns(label.cast(pl.String))
     if not pivot.index_columns:

@@ -17,6 +17,7 @@ from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import NodeType, Ports, Trait
 from flowfile_dagster.contract.settings import NodeSettings, SettingsBlock
 from flowfile_dagster.errors import DataError
+from flowfile_dagster.nodes._columns import common_dtype
 
 
 class UnionInput(SettingsBlock):
@@ -43,7 +44,10 @@ class Union(NodeType[UnionSettings]):
     def build(self, settings: UnionSettings, frames: Sequence[pl.LazyFrame], context: BuildContext) -> pl.LazyFrame:
         schemas = [frame.collect_schema() for frame in frames]
         for column in dict.fromkeys(name for schema in schemas for name in schema):
-            _check_common_type(column, [schema[column] for schema in schemas if column in schema])
+            dtypes = list(dict.fromkeys(schema[column] for schema in schemas if column in schema))
+            if len(dtypes) > 1 and common_dtype(dtypes) is None:
+                shown = ", ".join(str(dtype) for dtype in dtypes)
+                raise DataError(f"column {column!r} has types without a common one: {shown}; convert it first")
         return pl.concat(frames, how="diagonal_relaxed")
 
     def lineage(self, settings: UnionSettings, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:
@@ -51,20 +55,3 @@ class Union(NodeType[UnionSettings]):
             column: tuple(ColumnOrigin(index, column) for index, schema in enumerate(inputs) if column in schema)
             for column in output
         }
-
-
-def _check_common_type(column: str, dtypes: Sequence[pl.DataType]) -> None:
-    distinct = [dtype for dtype in dict.fromkeys(dtypes) if not isinstance(dtype, pl.Null)]
-    if len(distinct) < 2:
-        return
-    has_common = len({dtype.is_nested() for dtype in distinct}) == 1
-    if has_common:
-        try:
-            pl.concat(
-                [pl.LazyFrame(schema={column: dtype}) for dtype in distinct], how="vertical_relaxed"
-            ).collect_schema()
-        except pl.exceptions.PolarsError:
-            has_common = False
-    if not has_common:
-        shown = ", ".join(str(dtype) for dtype in distinct)
-        raise DataError(f"column {column!r} has types without a common one in the inputs: {shown}; convert it first")

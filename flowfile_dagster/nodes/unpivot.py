@@ -1,7 +1,8 @@
 """Wide to long: columns become rows of `variable` and `value` (flow format 5.16).
 
 Kept: all rows of the first value column come first, then those of the second, and so on; in data type mode index
-columns of the chosen type are melted too; without value columns the result has no rows and `value` is Null.
+columns of the chosen type are melted too; without value columns the result has no rows and `value` is Null. Not kept: a
+value that the common type cannot hold is an error, where Flowfile makes it null.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from flowfile_dagster.columns.lineage import ColumnLineage, ColumnOrigin, identi
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import NodeType, Trait
 from flowfile_dagster.contract.settings import NodeSettings, SettingsBlock
-from flowfile_dagster.errors import DuplicateColumnError, SettingsError
-from flowfile_dagster.nodes._columns import require_columns
+from flowfile_dagster.errors import DataError, DuplicateColumnError, SettingsError
+from flowfile_dagster.nodes._columns import common_dtype, require_columns
 
 VARIABLE, VALUE = "variable", "value"
 TypeSelector = Literal["float", "all", "date", "numeric", "string"]
@@ -72,11 +73,13 @@ class Unpivot(NodeType[UnpivotSettings]):
         require_columns(index, schema, "unpivot_input.index_columns")
         melted = unpivot.melted_columns(schema)
         require_columns(melted, schema, "unpivot_input.value_columns")
-        native = frame.unpivot(on=melted, index=index, variable_name=VARIABLE, value_name=VALUE)
         if not melted:
-            return native
-        dtype = native.collect_schema()[VALUE]
-        # Polars' streaming engine gives the rows of `unpivot` in another order than the in-memory one.
+            return frame.unpivot(on=[], index=index, variable_name=VARIABLE, value_name=VALUE)
+        dtype = common_dtype(schema[column] for column in melted)
+        if dtype is None:
+            shown = ", ".join(f"{column!r} {schema[column]}" for column in melted)
+            raise DataError(f"the value columns have no common type: {shown}; convert them first")
+        # Polars' own unpivot gives the rows in another order on the streaming engine than in memory.
         return frame.select(
             *(_stack([pl.col(column)] * len(melted)) for column in index),
             _stack([pl.repeat(column, pl.len()) for column in melted]).alias(VARIABLE),

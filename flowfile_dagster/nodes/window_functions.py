@@ -3,6 +3,7 @@
 Kept: with `order_by` the whole result is sorted by it (nulls first; `partition_by` is no part of the sort), but not
 when there are no functions; new columns cannot read each other; an existing name is overwritten in place; "fill_zero"
 makes 0 of every null, of those in the data too; `min_periods` counts only with "require_full"; counts are UInt32.
+Not kept: ties of `order_by` stay in input order, and a function without a meaning for the type is always an error.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from flowfile_dagster.contract.node_type import NodeType, Trait
 from flowfile_dagster.contract.settings import NodeSettings, SettingsBlock
 from flowfile_dagster.errors import SettingsError
 from flowfile_dagster.nodes._columns import require_columns
-from flowfile_dagster.nodes.sort import SortKey
+from flowfile_dagster.nodes._operand_types import check_operand, widen_decimal
+from flowfile_dagster.nodes._sort_keys import SortKey
 
 WindowFunctionName = Literal[
     "rolling_sum",
@@ -139,8 +141,8 @@ class WindowFunctions(NodeType[WindowSettings]):
         schema = frame.collect_schema()
         require_columns(window.partition_by, schema, "window_input.partition_by")
         require_columns((key.column for key in window.order_by), schema, "window_input.order_by")
-        columns = (entry.column for entry in window.window_functions if entry.function != "tile")
-        require_columns((column for column in columns if column is not None), schema, "window_input.window_functions")
+        for position, entry in enumerate(window.window_functions):
+            _check_column(entry, schema, f"window_input.window_functions[{position}].column")
         if window.order_by:
             frame = frame.sort(
                 [key.column for key in window.order_by],
@@ -148,7 +150,7 @@ class WindowFunctions(NodeType[WindowSettings]):
                 nulls_last=False,
                 maintain_order=True,
             )
-        return frame.with_columns(_expression(entry, window.partition_by) for entry in window.window_functions)
+        return frame.with_columns(_expression(entry, window.partition_by, schema) for entry in window.window_functions)
 
     def lineage(self, settings: WindowSettings, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:
         added = {
@@ -160,20 +162,28 @@ class WindowFunctions(NodeType[WindowSettings]):
         return {**identity_lineage(inputs[0]), **added}
 
 
-def _expression(entry: WindowFunction, partition_by: Sequence[str]) -> pl.Expr:
+def _check_column(entry: WindowFunction, schema: pl.Schema, field: str) -> None:
+    if entry.column is not None and entry.function != "tile":
+        require_columns([entry.column], schema, field)
+        check_operand(entry.function, entry.column, schema[entry.column], field)
+
+
+def _expression(entry: WindowFunction, partition_by: Sequence[str], schema: pl.Schema) -> pl.Expr:
     def per_partition(expression: pl.Expr) -> pl.Expr:
         return expression.over(partition_by) if partition_by else expression
 
-    if entry.function == "tile":
+    if entry.column is None or entry.function == "tile":
         tile = _tile(entry.number_of_groups or 1, per_partition(pl.int_range(pl.len())), per_partition(pl.len()))
         return tile.alias(entry.new_column_name)
-    column = pl.col(entry.column or "")
+    column, dtype = pl.col(entry.column), schema[entry.column]
     if entry.is_rolling:
-        expression = _rolling(entry, column)
+        expression = _rolling(entry, column.cast(pl.Float64) if isinstance(dtype, pl.Null) else column)
     elif entry.function == "rank":
         expression = column.rank(method=entry.rank_method or "ordinal")
     else:
         expression = getattr(column, entry.function)()
+    if entry.function == "sum" or (entry.function == "cum_sum" and not partition_by):
+        expression = widen_decimal(expression, dtype)
     return per_partition(expression).alias(entry.new_column_name)
 
 

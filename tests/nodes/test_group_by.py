@@ -110,6 +110,34 @@ def test_group_by_sum_of_text_names_the_column() -> None:
         run_node("group_by", group_by(("t", "sum")), ROWS)
 
 
+@pytest.mark.parametrize("keys", [(), (("n", "groupby"),)])
+@pytest.mark.parametrize(
+    ("agg", "column"),
+    [
+        ("mean", "t"),
+        ("std", "t"),
+        ("median", "c"),
+        ("sum", "d"),
+        ("var", "d"),
+        ("min", "l"),
+        ("mean", "l"),
+        ("any", "t"),
+    ],
+)
+def test_group_by_aggregate_without_a_meaning_is_an_error_with_and_without_keys(
+    keys: tuple[tuple[str, str], ...], agg: str, column: str
+) -> None:
+    rows = ROWS.with_columns(c=pl.col("t").cast(pl.Categorical), d=date(2024, 1, 1), l=pl.concat_list("n"))
+    with pytest.raises(SettingsError, match=rf"{agg} of column '{column}' \(.*\) is not possible"):
+        run_node("group_by", group_by(*keys, (column, agg)), rows)
+
+
+def test_group_by_sum_of_decimals_has_the_most_digits() -> None:
+    rows = pl.DataFrame({"v": ["1.50", "2.25"]}).cast(pl.Decimal(12, 2))
+    expected = pl.DataFrame({"v_sum": ["3.75"]}).cast(pl.Decimal(38, 2))
+    assert_node("group_by", group_by(("v", "sum")), [rows], expected)
+
+
 def test_group_by_two_results_of_one_name_are_an_error() -> None:
     with pytest.raises(DuplicateColumnError, match="name 'k'"):
         run_node("group_by", group_by(("k", "groupby"), ("n", "sum", "k")), ROWS)

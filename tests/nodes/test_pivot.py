@@ -127,6 +127,13 @@ def test_pivot_by_a_list_column_names_its_type() -> None:
         run_node("pivot", pivot(["id"]), rows)
 
 
+@pytest.mark.parametrize("aggregation", ["sum", "std"])
+def test_pivot_aggregation_without_a_meaning_names_the_column(aggregation: str) -> None:
+    rows = ROWS.with_columns(v=pl.date(2024, 1, 1))
+    with pytest.raises(SettingsError, match=rf"aggregations: {aggregation} of column 'v' \(Date\) is not possible"):
+        run_node("pivot", pivot(["id"], aggregations=(aggregation,)), rows)
+
+
 def test_pivot_prediction_is_opaque_but_knows_missing_columns() -> None:
     node, context = find_node_type("pivot"), LiteralContext(is_prediction=True)
     assert node.predict(parse_settings("pivot", pivot(["id"])), [ROWS.schema], context) == {"output-0": None}

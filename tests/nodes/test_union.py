@@ -58,7 +58,7 @@ def test_union_different_types_become_polars_common_type(
     ],
 )
 def test_union_types_without_a_common_one_name_the_column(first: Any, second: Any, shown: str) -> None:
-    with pytest.raises(DataError, match=rf"column 'a' has types without a common one in the inputs: .*{shown}"):
+    with pytest.raises(DataError, match=rf"column 'a' has types without a common one: .*{shown}"):
         run_node("union", {}, pl.DataFrame(schema={"a": first}), pl.DataFrame(schema={"a": second}))
 
 

@@ -6,7 +6,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from flowfile_dagster.columns.lineage import ColumnOrigin
-from flowfile_dagster.errors import DuplicateColumnError, MissingColumnError, SettingsError
+from flowfile_dagster.errors import DataError, DuplicateColumnError, MissingColumnError, SettingsError
 from flowfile_dagster.nodes import find_node_type
 from tests.nodes.node_case import LiteralContext, NodeCase, assert_node, parse_settings, run_node
 
@@ -106,6 +106,19 @@ def test_unpivot_index_column_called_value_is_an_error() -> None:
 def test_unpivot_missing_column_names_the_field(settings: dict[str, Any], field: str) -> None:
     with pytest.raises(MissingColumnError, match=f"unpivot_input.{field}: column 'nope'"):
         run_node("unpivot", settings, ROWS)
+
+
+@pytest.mark.parametrize("other", [pl.List(pl.Int16), pl.Datetime("us")])
+def test_unpivot_types_without_a_common_one_are_listed(other: Any) -> None:
+    rows = pl.DataFrame(schema={"a": pl.Int16, "o": other})
+    with pytest.raises(DataError, match=r"no common type: 'a' Int16, 'o' (List|Datetime)"):
+        run_node("unpivot", unpivot([], ["a", "o"]), rows)
+
+
+def test_unpivot_value_that_the_common_type_cannot_hold_is_an_error() -> None:
+    rows = pl.DataFrame({"id": [1], "d": [date(2024, 1, 1)], "u": pl.Series([2**63], dtype=pl.UInt64)})
+    with pytest.raises(pl.exceptions.InvalidOperationError, match="conversion from `u64` to `i64` failed"):
+        run_node("unpivot", unpivot(["id"], ["d", "u"]), rows)
 
 
 def test_unpivot_without_settings_cannot_run() -> None:

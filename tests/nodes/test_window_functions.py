@@ -2,6 +2,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from pydantic import ValidationError
 
 from flowfile_dagster.columns.lineage import ColumnOrigin
@@ -149,6 +150,30 @@ def test_window_functions_existing_name_is_overwritten_in_place_from_the_old_val
 def test_window_functions_incomplete_settings_are_load_errors(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         parse_settings("window_functions", settings)
+
+
+@pytest.mark.parametrize("partition_by", [None, "day"])
+@pytest.mark.parametrize(
+    ("function", "column"), [("mean", "g"), ("std", "d"), ("cum_min", "g"), ("rolling_std", "d"), ("rolling_mean", "g")]
+)
+def test_window_functions_without_a_meaning_for_the_type_are_an_error_in_partitions_too(
+    function: str, column: str, partition_by: str | None
+) -> None:
+    settings = window({"column": column, "function": function, "window_size": 2}, partition_by=partition_by)
+    with pytest.raises(SettingsError, match=rf"\[0\].column: {function} of column '{column}' \(.*\) is not possible"):
+        run_node("window_functions", settings, ROWS.with_columns(d=pl.date(2024, 1, 1)))
+
+
+def test_window_functions_running_sum_of_decimals_has_the_most_digits() -> None:
+    rows = pl.DataFrame({"day": [1, 2], "v": ["1.50", "2.25"]}).cast({"v": pl.Decimal(12, 2)})
+    table = run_node("window_functions", window({"column": "v", "function": "cum_sum"}), rows)["output-0"]
+    assert table["r"].dtype == pl.Decimal(38, 2)
+
+
+def test_window_functions_rolling_over_a_column_without_type_gives_nulls() -> None:
+    rows = pl.DataFrame({"day": [1, 2], "v": [None, None]})
+    table = run_node("window_functions", window(rolling("rolling_mean")), rows)["output-0"]
+    assert_frame_equal(table.select("r"), pl.DataFrame({"r": [None, None]}, schema={"r": pl.Float64}))
 
 
 @pytest.mark.parametrize("periods", [-1, 3])
