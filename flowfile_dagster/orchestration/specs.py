@@ -24,67 +24,65 @@ class SpecBuilder:
     """Specs of all flows of a project; what one flow writes and another reads becomes a dependency."""
 
     def __init__(self, flows: Iterable[tuple[FlowPlace, CompiledFlow]], translator: FlowfileTranslator) -> None:
-        self._flows = list(flows)
         self._translator = translator
+        self._flows = dict(flows)
+        self._keys = {place: self._output_keys(place, flow) for place, flow in self._flows.items()}
         self._writers = {
-            node.target: translator.get_asset_key(FlowOutput(place, flow, node, "output-0"))
-            for place, flow in self._flows
+            node.target: self._keys[place][node.node_id, "output-0"]
+            for place, flow in self._flows.items()
             for node in flow.nodes
             if node.target
         }
 
-    def flow_specs(self, place: FlowPlace, flow: CompiledFlow) -> FlowSpecs:
+    def flow_specs(self, place: FlowPlace) -> FlowSpecs:
         """The specs of one flow.
 
         Raises:
             FlowFileError: two outputs would have one asset key.
         """
-        nodes = {node.node_id: node for node in flow.nodes}
+        flow, keys = self._flows[place], self._keys[place]
+        _refuse_collisions(flow, keys)
         specs: dict[tuple[int, str], dg.AssetSpec] = {}
-        taken: dict[str, int] = {}
         for node in flow.nodes:
-            deps = self._deps(place, flow, node, nodes)
+            deps = self._deps(node, keys)
             for handle in node.schemas:
-                spec = self._translator.get_asset_spec(FlowOutput(place, flow, node, handle), deps)
-                _refuse_collision(flow, node, spec.key, taken)
-                specs[node.node_id, handle] = spec
+                specs[node.node_id, handle] = self._translator.get_asset_spec(
+                    FlowOutput(place, flow, node, handle), deps
+                )
         return FlowSpecs(place, specs)
 
     def source_specs(self) -> list[dg.AssetSpec]:
         """One external asset per distinct thing outside that any flow reads and no flow writes."""
-        uris = {
-            source.uri for _, flow in self._flows for node in flow.nodes for source in node.sources
-        } - self._writers.keys()
-        by_key = {self._translator.get_source_key(uri): uri for uri in sorted(uris)}
+        read = {source.uri for flow in self._flows.values() for node in flow.nodes for source in node.sources}
+        uris = {self._translator.get_source_key(uri): uri for uri in sorted(read - self._writers.keys())}
         return [
             dg.AssetSpec(key, group_name="sources", metadata={"dagster/uri": uri}, kinds={"file"})
-            for key, uri in by_key.items()
+            for key, uri in uris.items()
         ]
 
-    def _deps(
-        self, place: FlowPlace, flow: CompiledFlow, node: CompiledNode, nodes: Mapping[int, CompiledNode]
-    ) -> list[dg.AssetKey]:
-        inputs = [
-            self._translator.get_asset_key(
-                FlowOutput(place, flow, nodes[item.node_id], _handle(nodes[item.node_id], item.handle))
-            )
-            for item in node.inputs
-        ]
-        own = [self._translator.get_asset_key(FlowOutput(place, flow, node, handle)) for handle in node.schemas]
+    def _output_keys(self, place: FlowPlace, flow: CompiledFlow) -> dict[tuple[int, str], dg.AssetKey]:
+        return {
+            (node.node_id, handle): self._translator.get_asset_key(FlowOutput(place, flow, node, handle))
+            for node in flow.nodes
+            for handle in node.schemas
+        }
+
+    def _deps(self, node: CompiledNode, keys: Mapping[tuple[int, str], dg.AssetKey]) -> list[dg.AssetKey]:
+        """First the asset of each input, in order; then what the node reads outside."""
+        inputs = [keys.get((item.node_id, item.handle)) or keys[item.node_id, "output-0"] for item in node.inputs]
+        own = {keys[node.node_id, handle] for handle in node.schemas}
         outside = [
             self._writers.get(source.uri) or self._translator.get_source_key(source.uri) for source in node.sources
         ]
         return [*inputs, *(key for key in outside if key not in own)]
 
 
-def _handle(node: CompiledNode, handle: str) -> str:
-    return handle if handle in node.schemas else "output-0"
-
-
-def _refuse_collision(flow: CompiledFlow, node: CompiledNode, key: dg.AssetKey, taken: dict[str, int]) -> None:
+def _refuse_collisions(flow: CompiledFlow, keys: Mapping[tuple[int, str], dg.AssetKey]) -> None:
     """Dagster joins the parts of a key into one name, so ``["a", "b"]`` and ``["a__b"]`` are the same to it."""
-    joined = "__".join(key.path).replace("-", "_").replace(".", "_")
-    if joined in taken:
-        cause = f"nodes {taken[joined]} and {node.node_id} would both be asset {key.to_user_string()!r}"
-        raise FlowFileError(flow.path, [Problem("node_reference", cause, node.node_id)])
-    taken[joined] = node.node_id
+    taken: dict[str, int] = {}
+    for (node_id, _), key in keys.items():
+        joined = "__".join(key.path).replace("-", "_").replace(".", "_")
+        if joined in taken:
+            cause = f"nodes {taken[joined]} and {node_id} would both be asset {key.to_user_string()!r}"
+            raise FlowFileError(flow.path, [Problem("node_reference", cause, node_id)])
+        taken[joined] = node_id
