@@ -18,6 +18,9 @@ from flowfile_dagster.contract.output_fields import apply_output_fields, output_
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
 
+#: A node type, ours or a third party's, must not take down the flow; Polars' panic is no `Exception`.
+_FAILURES = (Exception, pl.exceptions.PanicException)
+
 
 @dataclass(frozen=True)
 class NodePrediction:
@@ -43,7 +46,10 @@ def predict_graph(
         prediction = _predict_node(graph, node, inputs, context)
         stored = (known or {}).get(node.node_id)
         if stored and prediction.error is None:
-            schemas = {handle: schema or stored.get(handle) for handle, schema in prediction.schemas.items()}
+            schemas = {
+                handle: stored.get(handle) if schema is None else schema
+                for handle, schema in prediction.schemas.items()
+            }
             prediction = NodePrediction(schemas, prediction.lineage)
         predictions[node.node_id] = prediction
     return predictions
@@ -58,7 +64,7 @@ def _predict_node(graph: FlowGraph, node: FlowNode, inputs: list[MaybeSchema], c
         schemas = dict(kind.predict(node.settings, inputs, context))
         lineage = {handle: _lineage(node, inputs, schema) for handle, schema in schemas.items()}
         _apply_output_fields(node, schemas, lineage)
-    except Exception as error:  # noqa: BLE001  a node type, ours or a third party's, must not take down the flow
+    except _FAILURES as error:
         return NodePrediction(opaque, opaque, NodeError.from_exception(graph.location(node.node_id), error))
     return NodePrediction(schemas, lineage)
 

@@ -21,6 +21,7 @@ from flowfile_dagster.flow.document import (
     parse_document,
 )
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode, in_order
+from flowfile_dagster.flow.names import node_names
 from flowfile_dagster.flow.parameters import check_definitions, resolve_values, substitute
 from flowfile_dagster.flow.text import read_flow_text
 from flowfile_dagster.flow.wiring import Socket, Wiring, wire
@@ -40,7 +41,12 @@ def read_graph(path: Path, *, parameters: Mapping[str, object] | None = None, ro
 def resolve_graph(
     document: FlowDocument, *, parameters: Mapping[str, object] | None = None, root: Path | None = None
 ) -> FlowGraph:
-    """The graph of a document. A node that is wrong keeps its place and says so in `FlowNode.problem`."""
+    """The graph of a document. A node that is wrong keeps its place and says so in `FlowNode.problem`.
+
+    Raises:
+        FlowFileError: the nodes form a cycle, two have one name, or a parameter's definition contradicts itself.
+        ParameterError: a parameter is unknown or has a value of another type.
+    """
     check_definitions(document)
     values = resolve_values(document, parameters or {})
     parsed = {entry.node_id: _parse_settings(entry, values) for entry in document.nodes}
@@ -51,7 +57,7 @@ def resolve_graph(
         for entry in document.nodes
     }
     folder = document.path.parent.resolve()
-    return FlowGraph(
+    graph = FlowGraph(
         name=document.name,
         path=document.path,
         content_hash=document.content_hash,
@@ -61,6 +67,8 @@ def resolve_graph(
         roots=(folder, Path.cwd()) if root is None else (root.resolve(),),
         description=document.settings.description or "",
     )
+    node_names(graph)
+    return graph
 
 
 @dataclass(frozen=True)
@@ -87,10 +95,14 @@ def _parse_settings(entry: NodeEntry, values: Mapping[str, ParameterValue]) -> _
         return _ParsedSettings(kind, None, f"setting_input.{field_path(item['loc'])}: {explain_validation(item)}")
     except SettingsError as error:
         return _ParsedSettings(kind, None, f"setting_input.{error}")
+    except Exception as error:  # noqa: BLE001  a third party's node type must not take down the flow
+        return _ParsedSettings(kind, None, f"setting_input: {type(error).__name__}: {error}")
     try:
         kind.check(settings)
     except NodeProblem as problem:
         return _ParsedSettings(kind, settings, str(problem))
+    except Exception as error:  # noqa: BLE001  a third party's node type must not take down the flow
+        return _ParsedSettings(kind, None, f"{type(error).__name__}: {error}")
     return _ParsedSettings(kind, settings, None)
 
 

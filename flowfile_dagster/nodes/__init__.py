@@ -30,11 +30,14 @@ def find_node_type(name: str) -> NodeType[Any]:
 
     `name` is only looked up in the listing of this folder and of the entry points, never handed to the importer.
     """
-    for known in node_type_names():
-        if known == name:
-            return _load(known)
     from flowfile_dagster.nodes._unsupported import Unsupported
 
+    for known in node_type_names():
+        if known == name:
+            try:
+                return _load(known)
+            except Exception as error:  # noqa: BLE001  a third party's package must not take down the flow
+                return Unsupported(name, f"node type {name!r} cannot be loaded: {type(error).__name__}: {error}")
     return Unsupported(name)
 
 

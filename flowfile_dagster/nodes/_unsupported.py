@@ -45,11 +45,14 @@ class Unsupported(NodeType[UnsupportedSettings]):
     Settings = UnsupportedSettings
     traits = frozenset({Trait.BARRIER})
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, cause: str = "") -> None:
+        self._cause = cause
         self.type = name  # type: ignore[misc]  # one class stands for many types
         self.ports = KNOWN_TYPES.get(name, Ports(0, None))  # type: ignore[misc]
 
     def check(self, settings: UnsupportedSettings) -> None:
+        if self._cause:
+            raise UnsupportedNodeError(self._cause)
         if self.type in KNOWN_TYPES:
             raise UnsupportedNodeError(f"nodes of type {self.type!r} cannot run yet")
         raise UnsupportedNodeError(
