@@ -21,6 +21,8 @@ SettingsT = TypeVar("SettingsT", bound=NodeSettings)
 Frames: TypeAlias = pl.LazyFrame | Mapping[str, pl.LazyFrame]
 #: A schema per input or output; None is opaque: it cannot be known without running.
 MaybeSchema: TypeAlias = pl.Schema | None
+#: What a node's methods may raise; a panic inside Polars is no `Exception`.
+NODE_FAILURES = (Exception, pl.exceptions.PanicException)
 
 
 class Trait(Enum):

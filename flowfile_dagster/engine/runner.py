@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-import polars as pl
-
-from flowfile_dagster.contract.node_type import Trait, by_handle
+from flowfile_dagster.contract.node_type import NODE_FAILURES, Trait, by_handle
 from flowfile_dagster.contract.output_fields import apply_output_fields
 from flowfile_dagster.engine.context import NodeContext
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
@@ -27,9 +25,6 @@ from flowfile_dagster.plan.sources import fingerprint_sources
 from flowfile_dagster.store.fingerprints import FingerprintMemory
 from flowfile_dagster.store.index import Manifest, StoredTable, Written
 from flowfile_dagster.store.store import ResultStore
-
-#: What a broken plan or node may raise; Polars' panic is no `Exception`.
-_FAILURES = (Exception, pl.exceptions.PanicException)
 
 
 def run_development(
@@ -103,7 +98,7 @@ class _Run:
                 self._keep(node, stage.manifest)
                 return NodeReused(node.node_id, stage.manifest)
             return self._find_or_compute(node, admission.inputs, is_target=is_target)
-        except _FAILURES as error:
+        except NODE_FAILURES as error:
             return self._fail(node, NodeError.from_exception(self.graph.location(node.node_id), error))
 
     def _fail(self, node: FlowNode, error: NodeError) -> NodeFailed:

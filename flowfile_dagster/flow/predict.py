@@ -13,7 +13,7 @@ import polars as pl
 
 from flowfile_dagster.columns.lineage import ColumnLineage
 from flowfile_dagster.contract.context import BuildContext
-from flowfile_dagster.contract.node_type import MaybeSchema
+from flowfile_dagster.contract.node_type import NODE_FAILURES, MaybeSchema
 from flowfile_dagster.contract.output_fields import apply_output_fields, output_fields_lineage
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
