@@ -18,9 +18,6 @@ from flowfile_dagster.contract.output_fields import apply_output_fields, output_
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
 
-#: A node type, ours or a third party's, must not take down the flow; Polars' panic is no `Exception`.
-_FAILURES = (Exception, pl.exceptions.PanicException)
-
 
 @dataclass(frozen=True)
 class NodePrediction:
@@ -64,7 +61,7 @@ def _predict_node(graph: FlowGraph, node: FlowNode, inputs: list[MaybeSchema], c
         schemas = dict(kind.predict(node.settings, inputs, context))
         lineage = {handle: _lineage(node, inputs, schema) for handle, schema in schemas.items()}
         _apply_output_fields(node, schemas, lineage)
-    except _FAILURES as error:
+    except NODE_FAILURES as error:
         return NodePrediction(opaque, opaque, NodeError.from_exception(graph.location(node.node_id), error))
     return NodePrediction(schemas, lineage)
 
