@@ -184,7 +184,7 @@ def test_read_unknown_file_type_is_refused() -> None:
         parse_settings("read", file_settings("a", "xml"))
 
 
-def test_read_identity_has_no_path_unless_the_result_shows_it() -> None:
+def test_read_identity_has_no_path_but_says_which_sources_show_it(tmp_path: Path) -> None:
     node = find_node_type("read")
 
     def identity(path: str, **more: Any) -> dict[str, Any]:
@@ -193,7 +193,10 @@ def test_read_identity_has_no_path_unless_the_result_shows_it() -> None:
 
     assert identity("/a/x.csv") == identity("/other/y.csv")
     assert identity("a", table_settings={"delimiter": ";"}) != identity("a")
-    assert identity("a", include_file_paths="p") != identity("b", include_file_paths="p")
+    shown = parse_settings("read", file_settings("a", "csv", include_file_paths="p"))
+    hidden = parse_settings("read", file_settings("a", "csv"))
+    assert [source.shows_paths for source in node.sources(shown, LiteralContext(tmp_path))] == [True]
+    assert [source.shows_paths for source in node.sources(hidden, LiteralContext(tmp_path))] == [False]
     assert identity("http://x/a") != identity("http://x/b")
 
 
