@@ -81,7 +81,7 @@ clean: ## remove the environments, the Dagster home, caches and what the flows w
 
 # $(1): the folder of the environment, $(2): the extras, $(3): more requirements.
 define install
-$(1)/bin/python -m pip install --quiet --editable '.[$(2)]' $(3)
+$(1)/bin/python -m pip install -qq --editable '.[$(2)]' $(3)
 $(1)/bin/python -m compileall -q flowfile_dagster definitions
 @touch $@
 endef
