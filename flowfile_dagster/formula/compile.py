@@ -90,7 +90,7 @@ def _calls(formula: str, functions: tuple[str, ...]) -> bool:
     return any(name in code for name in functions)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=32768)
 def _parse_once(formula: str) -> pl.Expr:
     return _parse(formula)
 
