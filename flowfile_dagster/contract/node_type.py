@@ -39,6 +39,7 @@ class Trait(Enum):
     VOLATILE = "volatile"  # the same inputs may give another result next time: never reuse a stored one
     BARRIER = "barrier"  # cannot stay lazy: `compute` runs inside a step and may collect
     RUNS_USER_CODE = "runs-user-code"  # executes code that stands in the flow file
+    GATE = "gate"  # decides which of its consumers run
     TAKES_OPEN_INPUTS = "takes-open-inputs"  # runs on the inputs that gates leave open, where others need them all
 
 

@@ -77,7 +77,7 @@ class GateNode(NodeType[GateSettings]):
     type = "gate"
     Settings = GateSettings
     ports = Ports(1, 2)
-    traits = frozenset({Trait.PASSTHROUGH, Trait.NARROW})
+    traits = frozenset({Trait.PASSTHROUGH, Trait.NARROW, Trait.GATE})
 
     def traits_of(self, settings: GateSettings) -> frozenset[Trait]:
         if not settings.has_formula:
