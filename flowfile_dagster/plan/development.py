@@ -6,7 +6,7 @@ is not there yet (a gate's formula, a volatile node) is planned as to be compute
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -16,7 +16,7 @@ from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.errors import NodeProblem
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
 from flowfile_dagster.plan.admission import Admission, Outcome, admit
-from flowfile_dagster.plan.node_hash import combine, hash_parts, settings_hash
+from flowfile_dagster.plan.node_hash import combine, hash_parts
 from flowfile_dagster.store.index import Manifest
 
 #: ``leave``: the node is not needed for what was asked, or is there and was not asked for.
@@ -119,7 +119,7 @@ def _find(
     upstream = [findings[item.node_id].node_hash for item in admission.inputs]
     if Trait.VOLATILE in node.traits:
         latest = None if is_target else state.latest(node)
-        is_current = latest and latest.parts.get("settings") == settings_hash(node)
+        is_current = latest is not None and _is_made_of(latest, node, admission, upstream)
         return _Finding(admission, "done", *((latest.node_hash, latest) if latest and is_current else ()))
     if any(hashed is None for hashed in upstream):
         return _Finding(admission, "done")
@@ -132,6 +132,14 @@ def _find(
     if manifest and is_target and Trait.SINK in node.traits and not is_still_written(manifest):
         manifest = None
     return _Finding(admission, "done", node_hash, manifest)
+
+
+def _is_made_of(manifest: Manifest, node: FlowNode, admission: Admission, upstream: Sequence[str | None]) -> bool:
+    """Whether a volatile result has the settings and inputs of now; its source part is a random text."""
+    known = [hashed for hashed in upstream if hashed is not None]
+    if len(known) < len(upstream):
+        return False
+    return dict(manifest.parts) == hash_parts(node, admission.inputs, known, manifest.parts.get("source", ""))
 
 
 def _known_decision(node: FlowNode, finding: _Finding, context: BuildContext) -> frozenset[str] | None:
