@@ -56,9 +56,9 @@ class FlowfileTranslator:
     """
 
     def get_asset_key(self, output: FlowOutput) -> dg.AssetKey:
-        """``[folders…, flow, node]``, and the output's label where a node has several."""
-        label = () if output.label is None else (slug(output.label),)
-        return dg.AssetKey([*output.place.key_prefix, output.node.name, *label])
+        """``[folders…, flow, node]``; where a node has several outputs, the label is part of the last name."""
+        name = output.node.name if output.label is None else f"{output.node.name}_{slug(output.label)}"
+        return dg.AssetKey([*output.place.key_prefix, name])
 
     def get_source_key(self, uri: str) -> dg.AssetKey:
         """The key of something outside that flows read: ``["sources", …]`` from its path."""

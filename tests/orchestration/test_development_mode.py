@@ -161,8 +161,8 @@ def test_outputs_of_a_split_are_assets_of_their_own(project: Project) -> None:
     settings = {"filter_input": {"mode": "advanced", "advanced_filter": "[a] > 1"}, "split_mode": True}
     project.write([manual(1, {"a": [1, 2, 3]}), node(2, "filter", settings, 1)])
     result = project.run()
-    assert result.metadata["filter_2/pass"]["dagster/row_count"] == 2
-    assert result.metadata["filter_2/fail"]["dagster/row_count"] == 1
+    assert result.metadata["filter_2_pass"]["dagster/row_count"] == 2
+    assert result.metadata["filter_2_fail"]["dagster/row_count"] == 1
 
 
 def test_materialization_tells_rows_bytes_schema_preview_hash_and_time(project: Project) -> None:
