@@ -5,21 +5,24 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import polars as pl
 
+from flowfile_dagster.contract.node_type import Trait
+from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.engine.context import NodeContext
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused
-from flowfile_dagster.engine.runner import run_development
+from flowfile_dagster.engine.runner import run_segments
 from flowfile_dagster.errors import NodeError, SelectionError
 from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
 from flowfile_dagster.flow.names import node_names
 from flowfile_dagster.flow.predict import NodePrediction, predict_graph
 from flowfile_dagster.flow.resolve import read_graph
+from flowfile_dagster.plan.segments import development_segments, performance_segments, wanted_roots
 from flowfile_dagster.store.index import Manifest
 from flowfile_dagster.store.store import Ref, ResultStore
 
@@ -80,23 +83,24 @@ class Flow:
         targets: Iterable[int | str] | None = None,
         store: str | Path | ResultStore | None = None,
         on_event: Callable[[NodeEvent], None] | None = None,
+        engine: Engine | None = None,
     ) -> FlowRun:
         """Run the flow in this process, without Dagster.
 
         Args:
-            mode: only ``development`` exists so far: every node's result is stored by itself.
+            mode: ``development`` stores every node's result by itself; ``performance`` fuses nodes into segments, of
+                which only the results are stored.
             targets: ids or references of the nodes that are wanted; default: all. Others run only where needed.
             store: the folder where results are kept and found again; default: one that lives as long as the run.
             on_event: called with each node's event as it completes.
+            engine: which of Polars' engines runs the plans; default: in-memory in development, else Polars' choice.
 
         Returns:
             The run; it never raises for a failed node, see `FlowRun.errors`.
         """
-        if mode != "development":
-            raise SelectionError(f"{self.name}: mode {mode!r} is not available; use 'development'")
-        wanted = self.nodes if targets is None else [self.graph.find_node(name) for name in targets]
+        wanted = None if targets is None else [self.graph.find_node(name) for name in targets]
         run = FlowRun(self, store)
-        for event in run_development(self.graph, list(wanted), run.store, ref_key=run.ref_key):
+        for event in run.execute(mode, wanted, engine):
             run.note(event)
             if on_event is not None:
                 on_event(event)
@@ -125,8 +129,21 @@ class FlowRun:
         """Whether no node failed."""
         return not self.errors
 
+    def execute(
+        self,
+        mode: ExecutionMode,
+        wanted: Sequence[int] | None,
+        engine: Engine | None = None,
+    ) -> Iterator[NodeEvent]:
+        """Run the wanted nodes, by default all that the flow delivers; yields what happens to them."""
+        graph = self.flow.graph
+        segments = development_segments(graph) if mode == "development" else performance_segments(graph, wanted or ())
+        targets = wanted_roots(segments) if wanted is None else wanted
+        chosen: Engine = engine or ("in-memory" if mode == "development" else "auto")
+        return run_segments(graph, segments, targets, self.store, ref_key=self.ref_key, engine=chosen)
+
     def frame(self, node_id: int, handle: str = "output-0") -> pl.DataFrame:
-        """The result of a node.
+        """The result of a node; one that was fused is computed now, from the nearest stored results.
 
         Raises:
             NodeError: the node failed.
@@ -134,11 +151,23 @@ class FlowRun:
         """
         if node_id in self.errors:
             raise self.errors[node_id]
-        manifest = self._manifests.get(node_id)
-        if manifest is None or handle not in manifest.outputs:
-            state = self.status.get(node_id, "not part of the run")
-            raise SelectionError(f"{self.flow.name}: node {node_id} has no result {handle!r} ({state})")
-        return NodeContext(self.flow.graph).collect(self.store.scan(manifest.outputs[handle]))
+        if self.status.get(node_id) in ("computed", "hit"):
+            node = self.flow.nodes[node_id]
+            manifest = self._manifests.get(node_id) or self._compute_fused(node_id)
+            if not manifest.outputs and Trait.SINK in node.traits:
+                return self.frame(node.inputs[0].node_id, node.inputs[0].handle)
+            if handle in manifest.outputs:
+                return NodeContext(self.flow.graph).collect(self.store.scan(manifest.outputs[handle]))
+        state = self.status.get(node_id, "not part of the run")
+        raise SelectionError(f"{self.flow.name}: node {node_id} has no result {handle!r} ({state})")
+
+    def _compute_fused(self, node_id: int) -> Manifest:
+        for event in self.execute("performance", [node_id]):
+            if event.node_id == node_id and isinstance(event, (NodeComputed, NodeReused)):
+                self._manifests[node_id] = event.manifest
+            elif isinstance(event, NodeFailed):
+                raise event.error
+        return self._manifests[node_id]
 
     def ref_key(self, node: FlowNode) -> tuple[str, str]:
         """The key of a node's latest result in the store."""
@@ -148,7 +177,8 @@ class FlowRun:
         """Take an event into account."""
         match event:
             case NodeComputed() | NodeReused():
-                self.status[event.node_id] = "computed" if isinstance(event, NodeComputed) else "hit"
+                status: NodeStatus = "computed" if isinstance(event, NodeComputed) else "hit"
+                self.status.update(dict.fromkeys((*event.fused, event.node_id), status))
                 self._manifests[event.node_id] = event.manifest
                 node = self.flow.nodes[event.node_id]
                 self.store.publish(self.ref_key(node), Ref(event.manifest.node_hash, "output-0"))

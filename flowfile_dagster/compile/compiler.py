@@ -29,9 +29,10 @@ from flowfile_dagster.flow.parameters import parse_value
 from flowfile_dagster.flow.predict import NodePrediction, predict_graph
 from flowfile_dagster.flow.resolve import resolve_graph
 from flowfile_dagster.flow.text import FlowText
-from flowfile_dagster.plan.development import PlanInputs, Stage, plan_development
 from flowfile_dagster.plan.node_hash import settings_hash
+from flowfile_dagster.plan.segments import development_segments
 from flowfile_dagster.plan.sources import fingerprint_sources
+from flowfile_dagster.plan.stages import PlanInputs, Stage, plan_run
 from flowfile_dagster.store.fingerprints import FingerprintMemory, stat_signature
 from flowfile_dagster.store.store import ResultStore
 
@@ -97,7 +98,10 @@ def _stored_stages(graph: FlowGraph, store: ResultStore) -> dict[int, Stage]:
         return fingerprint_sources(node.kind.sources(settings, context), remembered)
 
     inputs = PlanInputs(store.find, lambda node: None, fingerprint)
-    return {stage.node_id: stage for stage in plan_development(graph, list(graph.nodes), inputs, context).stages}
+    return {
+        stage.node_id: stage
+        for stage in plan_run(graph, development_segments(graph), list(graph.nodes), inputs, context).stages
+    }
 
 
 def _schemas(stage: Stage) -> dict[str, pl.Schema]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import polars as pl
 
+#: ``auto`` is Polars' own choice; ``gpu`` needs the library that Polars names when it is missing.
+Engine: TypeAlias = Literal["auto", "in-memory", "streaming", "gpu"]
 
-def collect(frame: pl.LazyFrame) -> pl.DataFrame:
-    """Run a plan on the in-memory engine, which keeps the order of rows that operations define."""
-    return frame.collect(engine="in-memory")
+
+def collect(frame: pl.LazyFrame, engine: Engine = "in-memory") -> pl.DataFrame:
+    """Run a plan. The in-memory engine keeps the order of rows that operations define, without being asked."""
+    return frame.collect(engine=engine)

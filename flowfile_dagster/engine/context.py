@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from flowfile_dagster.contract.settings import ParameterValue
-from flowfile_dagster.engine.collect import collect
+from flowfile_dagster.engine.collect import Engine, collect
 from flowfile_dagster.flow.graph import FlowGraph
 
 
@@ -18,6 +18,7 @@ class NodeContext:
 
     graph: FlowGraph
     is_prediction: bool = False
+    engine: Engine = "in-memory"
 
     @property
     def parameters(self) -> dict[str, ParameterValue]:
@@ -30,4 +31,4 @@ class NodeContext:
 
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
         """Run a plan."""
-        return collect(frame)
+        return collect(frame, self.engine)

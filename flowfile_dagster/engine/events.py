@@ -1,4 +1,4 @@
-"""What happened to a node in a run."""
+"""What happened to a segment in a run, told of its root; `fused` are the other nodes that took part."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ class NodeReused:
 
     node_id: int
     manifest: Manifest
+    fused: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class NodeComputed:
     manifest: Manifest
     why: str
     seconds: float
+    fused: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Do what the development plan says: an iterator of events, one for each node as it completes.
+"""Do what the plan of a run says: an iterator of events, told as each segment completes.
 
 An independent branch goes on after a failure. What is computed is stored under its node hash before it is told.
 """
@@ -8,64 +8,77 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import uuid4
 
-from flowfile_dagster.contract.node_type import NODE_FAILURES, Trait, by_handle
-from flowfile_dagster.contract.output_fields import apply_output_fields
+import polars as pl
+
+from flowfile_dagster.contract.node_type import NODE_FAILURES, Trait
+from flowfile_dagster.engine.assembly import NodeFrames, assemble, find_culprit
+from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.engine.context import NodeContext
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
 from flowfile_dagster.flow.wiring import Input
 from flowfile_dagster.plan.admission import Outcome, admit
-from flowfile_dagster.plan.development import PlanInputs, Stage, is_still_written, plan_development
 from flowfile_dagster.plan.node_hash import combine, explain_miss, hash_parts, recipe_hash
+from flowfile_dagster.plan.segments import Segment, delivers_table
 from flowfile_dagster.plan.sources import fingerprint_sources
+from flowfile_dagster.plan.stages import PlanInputs, Stage, is_found, plan_run
 from flowfile_dagster.store.fingerprints import FingerprintMemory
 from flowfile_dagster.store.index import Manifest, StoredTable, Written
 from flowfile_dagster.store.store import ResultStore
 
+#: The inputs that take part, for each node of a segment that may run.
+Members: TypeAlias = Mapping[int, Sequence[Input]]
 
-def run_development(
+
+def run_segments(
     graph: FlowGraph,
+    segments: Sequence[Segment],
     targets: Collection[int],
     store: ResultStore,
     *,
     ref_key: Callable[[FlowNode], Sequence[str]],
+    engine: Engine = "in-memory",
 ) -> Iterator[NodeEvent]:
     """Bring the targets up to date, computing what they need and what is not there.
 
     Args:
         graph: the flow.
-        targets: ids of the nodes that are wanted. Sinks write only if they are wanted themselves.
+        segments: how its nodes are grouped.
+        targets: roots of segments that are wanted. Sinks write only if they are wanted themselves.
         store: where results are found and kept.
         ref_key: the key under which a node's latest materialization is referred to in the store.
+        engine: which of Polars' engines runs the plans.
 
     Yields:
-        One event for each target, and one for each node that had to run for them, in topological order.
+        Events for each target, and for each segment that had to run for them, in topological order.
     """
-    run = _Run(graph, store, ref_key)
-    plan = plan_development(graph, targets, run.plan_inputs(), run.context)
+    run = _Run(NodeContext(graph, engine=engine), store, ref_key)
+    plan = plan_run(graph, segments, targets, run.plan_inputs(), run.context)
     for stage in plan.stages:
-        event = run.settle(stage, is_target=stage.node_id in plan.targets)
-        if event is not None:
-            yield event
+        yield from run.settle(stage, is_target=stage.node_id in plan.targets)
 
 
 @dataclass
 class _Run:
-    graph: FlowGraph
+    """What is known so far of every node: what became of it, its hashes, the results of roots."""
+
+    context: NodeContext
     store: ResultStore
     ref_key: Callable[[FlowNode], Sequence[str]]
     nonce: str = field(default_factory=lambda: uuid4().hex)
     outcomes: dict[int, Outcome] = field(default_factory=dict[int, Outcome])
+    hashes: dict[int, str] = field(default_factory=dict[int, str])
+    contents: dict[tuple[int, str], str] = field(default_factory=dict[tuple[int, str], str])
     manifests: dict[int, Manifest] = field(default_factory=dict[int, Manifest])
     open_handles: dict[int, frozenset[str]] = field(default_factory=dict[int, "frozenset[str]"])
 
     @property
-    def context(self) -> NodeContext:
-        return NodeContext(self.graph)
+    def graph(self) -> FlowGraph:
+        return self.context.graph
 
     def plan_inputs(self) -> PlanInputs:
         return PlanInputs(self.store.find, self.latest, self.fingerprint)
@@ -79,63 +92,114 @@ class _Run:
         memory = FingerprintMemory(self.store.base / "fingerprints")
         return fingerprint_sources(node.kind.sources(settings, self.context), memory.content_hash)
 
-    def settle(self, stage: Stage, *, is_target: bool) -> NodeEvent | None:
-        node = self.graph.nodes[stage.node_id]
+    def settle(self, stage: Stage, *, is_target: bool) -> Iterator[NodeEvent]:
+        segment = stage.segment
         if stage.action == "leave":
-            self.outcomes[node.node_id] = "done"
+            self.outcomes.update(dict.fromkeys(segment.nodes, "done"))
             if stage.manifest is not None:
-                self._keep(node, stage.manifest)
-            return None
-        problem = self.graph.problem_error(node.node_id)
-        if problem is not None:
-            return self._fail(node, problem)
-        admission = admit(node, self.outcomes, self.open_handles)
-        if admission.outcome != "done":
-            self.outcomes[node.node_id] = admission.outcome
-            return NodeSkipped(node.node_id, admission.because, admission.outcome == "closed")
+                self._keep(segment.root, stage.manifest)
+            return
+        members: dict[int, Sequence[Input]] = {}
+        for node_id in segment.nodes:
+            refusal = self._admit(node_id, members)
+            if refusal is not None:
+                yield refusal
+        if segment.root not in members:
+            yield from self._left_out(members)
+            return
         try:
             if stage.manifest is not None:
-                self._keep(node, stage.manifest)
-                return NodeReused(node.node_id, stage.manifest)
-            return self._find_or_compute(node, admission.inputs, is_target=is_target)
+                self._keep(segment.root, stage.manifest)
+                yield NodeReused(segment.root, stage.manifest, _fused(segment, members))
+            else:
+                yield self._find_or_compute(segment, members, is_target=is_target)
         except NODE_FAILURES as error:
-            return self._fail(node, NodeError.from_exception(self.graph.location(node.node_id), error))
+            yield from self._fail(segment, members, error)
 
-    def _fail(self, node: FlowNode, error: NodeError) -> NodeFailed:
-        self.outcomes[node.node_id] = "failed"
-        return NodeFailed(node.node_id, error)
+    def _admit(self, node_id: int, members: dict[int, Sequence[Input]]) -> NodeEvent | None:
+        """Let a node take part; otherwise the event that says why not."""
+        problem = self.graph.problem_error(node_id)
+        if problem is not None:
+            self.outcomes[node_id] = "failed"
+            return NodeFailed(node_id, problem)
+        admission = admit(self.graph.nodes[node_id], self.outcomes, self.open_handles)
+        self.outcomes[node_id] = admission.outcome
+        if admission.outcome != "done":
+            return NodeSkipped(node_id, admission.because, admission.outcome == "closed")
+        members[node_id] = admission.inputs
+        return None
 
-    def _keep(self, node: FlowNode, manifest: Manifest) -> None:
-        self.outcomes[node.node_id] = "done"
-        self.manifests[node.node_id] = manifest
+    def _left_out(self, members: Members) -> Iterator[NodeEvent]:
+        """Nodes that could have run, had the node that they are fused into."""
+        for node_id in members:
+            yield NodeSkipped(node_id, "the node that it is fused into did not run", is_deliberate=False)
+
+    def _fail(self, segment: Segment, members: Members, error: BaseException) -> Iterator[NodeEvent]:
+        found = error if isinstance(error, NodeError) else self._find_culprit(segment, members)
+        failure = found or NodeError.from_exception(self.graph.location(segment.root), error)
+        culprit = failure.location.node_id
+        for node_id in members:
+            self.outcomes[node_id] = "failed" if node_id == culprit else "skipped"
+            if node_id == culprit:
+                yield NodeFailed(node_id, failure)
+            else:
+                yield NodeSkipped(node_id, f"node {culprit}, which is in the same segment, failed", is_deliberate=False)
+
+    def _find_culprit(self, segment: Segment, members: Members) -> NodeError | None:
+        if len(members) == 1:
+            return None
+        return find_culprit(members, self._stored_frames(segment), NodeContext(self.graph))
+
+    def _keep(self, root: int, manifest: Manifest) -> None:
+        self.outcomes[root] = "done"
+        self.manifests[root] = manifest
+        self.hashes[root] = manifest.node_hash
+        self.contents.update({(root, handle): table.content_hash for handle, table in manifest.outputs.items()})
         if manifest.open_handles is not None:
-            self.open_handles[node.node_id] = frozenset(manifest.open_handles)
+            self.open_handles[root] = frozenset(manifest.open_handles)
 
-    def _find_or_compute(self, node: FlowNode, inputs: Sequence[Input], *, is_target: bool) -> NodeEvent:
-        parts = self._parts(node, inputs)
-        tables = [self.manifests[item.node_id].outputs[item.handle] for item in inputs]
-        node_hash, recipe = combine(parts), recipe_hash(parts, [table.content_hash for table in tables])
-        is_write = is_target and Trait.SINK in node.traits
+    def _find_or_compute(self, segment: Segment, members: Members, *, is_target: bool) -> NodeEvent:
+        parts, recipe = self._identify(members, segment.root)
+        node_hash, fused = self.hashes[segment.root], _fused(segment, members)
         found = self.store.find(node_hash) or self._adopt(node_hash, recipe, parts)
-        if found is not None and (not is_write or is_still_written(found)):
-            self._keep(node, found)
-            return NodeReused(node.node_id, found)
-        why = explain_miss(parts, self._previous_parts(node))
+        if found is not None and is_found(self.graph, segment, found, is_target=is_target):
+            self._keep(segment.root, found)
+            return NodeReused(segment.root, found, fused)
+        previous = self.latest(self.graph.nodes[segment.root])
+        why = explain_miss(parts, None if previous is None else previous.parts)
         started = time.perf_counter()
-        outputs = self._outputs(node, tables)
-        decided = self._decide(node, tables)
-        written = self._write(node, tables) if is_write else None
+        result = self._compute(segment, members, is_target=is_target)
         seconds = time.perf_counter() - started
         manifest = self.store.record(
-            [node_hash, recipe], outputs, parts=parts, open_handles=decided, written=written, seconds=seconds
+            [node_hash, recipe],
+            result.outputs,
+            parts=parts,
+            open_handles=result.open_handles,
+            written=result.written,
+            seconds=seconds,
         )
-        self._keep(node, manifest)
-        return NodeComputed(node.node_id, manifest, why, seconds)
+        self._keep(segment.root, manifest)
+        return NodeComputed(segment.root, manifest, why, seconds, fused)
 
-    def _parts(self, node: FlowNode, inputs: Sequence[Input]) -> dict[str, str]:
-        upstream = [self.manifests[item.node_id].node_hash for item in inputs]
-        sources = self.nonce if Trait.VOLATILE in node.traits else self.fingerprint(node)
-        return hash_parts(node, inputs, upstream, sources)
+    def _identify(self, members: Members, root: int) -> tuple[dict[str, str], str]:
+        """Hash every member; gives the parts and the recipe of the root."""
+        parts: dict[str, str] = {}
+        recipe = ""
+        for node_id, inputs in members.items():
+            node = self.graph.nodes[node_id]
+            sources = self.nonce if Trait.VOLATILE in node.traits else self.fingerprint_of(node)
+            parts = hash_parts(node, inputs, [self.hashes[item.node_id] for item in inputs], sources)
+            recipe = recipe_hash(parts, [self.contents[item.node_id, item.handle] for item in inputs])
+            self.hashes[node_id] = combine(parts)
+            self.contents.update({(node_id, handle): f"{recipe}:{handle}" for handle in node.handles})
+        return parts, recipe
+
+    def fingerprint_of(self, node: FlowNode) -> str:
+        """The fingerprint of what a node reads; a source that cannot be read is that node's failure."""
+        try:
+            return self.fingerprint(node)
+        except NODE_FAILURES as error:
+            raise NodeError.from_exception(self.graph.location(node.node_id), error) from error
 
     def _adopt(self, node_hash: str, recipe: str, parts: Mapping[str, str]) -> Manifest | None:
         """A result of equal settings over inputs of equal content, now also known under this node hash."""
@@ -151,31 +215,59 @@ class _Run:
             seconds=found.seconds,
         )
 
-    def _previous_parts(self, node: FlowNode) -> Mapping[str, str] | None:
-        previous = self.latest(node)
-        return None if previous is None else previous.parts
-
-    def _outputs(self, node: FlowNode, tables: Sequence[StoredTable]) -> dict[str, StoredTable]:
+    def _compute(self, segment: Segment, members: Members, *, is_target: bool) -> _Result:
+        node = self.graph.nodes[segment.root]
         settings: Any = node.settings
-        config = settings.output_field_config
+        tables = self._tables_to_pass_on(node, members[segment.root])
+        frames: NodeFrames = {}
+        if tables is None:
+            frames = assemble(members, self._stored_frames(segment), self.context)[segment.root]
+        outputs: dict[str, StoredTable] = {}
+        if tables is not None:
+            outputs = dict.fromkeys(node.handles, tables[0])
+        elif delivers_table(self.graph, segment):
+            outputs = {handle: self.store.write(self.context.collect(frame)) for handle, frame in frames.items()}
+        stored = {handle: self.store.scan(table) for handle, table in outputs.items()} or frames
+        written = None
+        if is_target and Trait.SINK in node.traits:
+            written = self._write(node, stored["output-0"])
+        inputs = [self.store.scan(table) for table in tables or ()]
+        gate = node.kind.decide(settings, inputs, self.context) if Trait.GATE in node.traits else None
+        return _Result(outputs, None if gate is None else sorted(gate.open_handles), written)
+
+    def _tables_to_pass_on(self, node: FlowNode, inputs: Sequence[Input]) -> list[StoredTable] | None:
+        """The stored inputs of a node that delivers the first of them unchanged; None where it must be built."""
+        config = node.settings.output_field_config if node.settings else None
         is_reshaped = config is not None and config.is_active
-        if Trait.PASSTHROUGH in node.traits and tables and not is_reshaped:
-            return dict.fromkeys(node.handles, tables[0])
-        frames = by_handle(node.kind.compute(settings, [self.store.scan(table) for table in tables], self.context))
-        if is_reshaped:
-            frames["output-0"] = apply_output_fields(config, frames["output-0"])
-        return {handle: self.store.write(self.context.collect(frames[handle])) for handle in node.handles}
+        is_stored = all(item.node_id in self.manifests for item in inputs)
+        if Trait.PASSTHROUGH not in node.traits or not inputs or is_reshaped or not is_stored:
+            return None
+        tables = [self.manifests[item.node_id].outputs.get(item.handle) for item in inputs]
+        return [table for table in tables if table is not None] if None not in tables else None
 
-    def _decide(self, node: FlowNode, tables: Sequence[StoredTable]) -> list[str] | None:
-        settings: Any = node.settings
-        gate = node.kind.decide(settings, [self.store.scan(table) for table in tables], self.context)
-        return None if gate is None else sorted(gate.open_handles)
+    def _stored_frames(self, segment: Segment) -> dict[int, NodeFrames]:
+        return {
+            root: {handle: self.store.scan(table) for handle, table in self.manifests[root].outputs.items()}
+            for root in segment.inputs
+            if root in self.manifests
+        }
 
-    def _write(self, node: FlowNode, tables: Sequence[StoredTable]) -> Written | None:
+    def _write(self, node: FlowNode, frame: pl.LazyFrame) -> Written | None:
         settings: Any = node.settings
-        node.kind.write(settings, self.store.scan(tables[0]), self.context)
+        node.kind.write(settings, frame, self.context)
         target = node.kind.target(settings, self.context)
         if target is None or not target.is_repeatable:
             return None
         state = target.path.stat()
         return Written(str(target.path), state.st_size, state.st_mtime_ns)
+
+
+@dataclass(frozen=True)
+class _Result:
+    outputs: Mapping[str, StoredTable]
+    open_handles: Sequence[str] | None
+    written: Written | None
+
+
+def _fused(segment: Segment, members: Members) -> tuple[int, ...]:
+    return tuple(node_id for node_id in members if node_id != segment.root)

@@ -11,7 +11,7 @@ import dagster as dg
 from flowfile_dagster.compile.cache import CompileCache
 from flowfile_dagster.compile.form import BrokenFlow, CompiledFlow
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
-from flowfile_dagster.engine.runner import run_development
+from flowfile_dagster.engine.runner import run_segments
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.document import parse_document
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
@@ -20,6 +20,7 @@ from flowfile_dagster.orchestration.io_manager import FlowfileIOManager, StoredR
 from flowfile_dagster.orchestration.metadata import result_metadata
 from flowfile_dagster.orchestration.specs import FlowSpecs
 from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY, FlowPlace
+from flowfile_dagster.plan.segments import development_segments
 from flowfile_dagster.store.store import ResultStore
 
 
@@ -88,7 +89,8 @@ class _Step:
         selected = self._context.selected_asset_keys
         outputs = {output: spec.key for output, spec in self._specs.by_output.items() if spec.key in selected}
         targets = {node_id for node_id, _ in outputs}
-        for event in run_development(graph, targets, self._store, ref_key=self._ref_key()):
+        segments = development_segments(graph)
+        for event in run_segments(graph, segments, targets, self._store, ref_key=self._ref_key()):
             self._note(event, graph)
             if isinstance(event, (NodeComputed, NodeReused)):
                 for (node_id, handle), key in outputs.items():

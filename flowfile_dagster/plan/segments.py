@@ -7,7 +7,7 @@ because their pushdowns then read less; a dear one becomes a root, so that it ru
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -35,6 +35,17 @@ class Segment:
     nodes: tuple[int, ...]
     inputs: tuple[int, ...]
     reasons: tuple[Reason, ...]
+
+
+def wanted_roots(segments: Sequence[Segment]) -> tuple[int, ...]:
+    """The roots that a whole flow is run for; the others only serve these."""
+    return tuple(segment.root for segment in segments if set(segment.reasons) - {"fan-out", "barrier"})
+
+
+def delivers_table(graph: FlowGraph, segment: Segment) -> bool:
+    """Whether the root's rows are stored. What a fused sink streams to its file is not, unless something reads it."""
+    node = graph.nodes[segment.root]
+    return Trait.SINK not in node.traits or "node" in segment.reasons or bool(graph.consumers[segment.root])
 
 
 def development_segments(graph: FlowGraph) -> tuple[Segment, ...]:

@@ -1,4 +1,4 @@
-"""The development plan: one segment per node; for each the decision to reuse, compute or leave it.
+"""The plan of a run: for each segment the decision to reuse, compute or leave it.
 
 Built without side effects from the graph, the store's index and the state of the sources. What depends on data that
 is not there yet (a gate's formula, a volatile node) is planned as to be computed and settled during the run.
@@ -17,6 +17,7 @@ from flowfile_dagster.errors import NodeProblem
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
 from flowfile_dagster.plan.admission import Admission, Outcome, admit
 from flowfile_dagster.plan.node_hash import combine, hash_parts
+from flowfile_dagster.plan.segments import Segment, delivers_table
 from flowfile_dagster.store.index import Manifest
 
 #: ``leave``: the node is not needed for what was asked, or is there and was not asked for.
@@ -25,18 +26,23 @@ Action: TypeAlias = Literal["reuse", "compute", "leave", "skip", "fail"]
 
 @dataclass(frozen=True)
 class Stage:
-    """What to do with one node. `node_hash` is None where it is settled during the run."""
+    """What to do with one segment. `node_hash` is its root's; None where it is settled during the run."""
 
-    node_id: int
+    segment: Segment
     action: Action
     node_hash: str | None = None
     manifest: Manifest | None = None
     because: str = ""
 
+    @property
+    def node_id(self) -> int:
+        """The root."""
+        return self.segment.root
+
 
 @dataclass(frozen=True)
-class DevelopmentPlan:
-    """The stages in topological order, and the nodes that were asked for."""
+class RunPlan:
+    """The stages in topological order, and the roots that were asked for."""
 
     stages: tuple[Stage, ...]
     targets: frozenset[int]
@@ -59,20 +65,45 @@ class _Finding:
     manifest: Manifest | None = None
 
 
-def plan_development(
-    graph: FlowGraph, targets: Collection[int], state: PlanInputs, context: BuildContext
-) -> DevelopmentPlan:
-    """Plan the targets and what they need. Everything above a result that is there already is left alone."""
+def plan_run(
+    graph: FlowGraph,
+    segments: Sequence[Segment],
+    targets: Collection[int],
+    state: PlanInputs,
+    context: BuildContext,
+) -> RunPlan:
+    """Plan the targets and what they need. Everything above a result that is there already is left alone.
+
+    `targets` are roots of `segments`.
+    """
     wanted = frozenset(targets)
     scope = graph.ancestors(wanted)
-    findings = _look(graph, scope, wanted, state, context)
+    planned = {segment.root: segment for segment in segments if segment.root in scope}
+    findings = _look(graph, scope, _Wanted(graph, planned, wanted), state, context)
     needed = set(wanted)
-    for node_id in reversed([node_id for node_id in graph.nodes if node_id in scope]):
-        finding = findings[node_id]
-        if node_id in needed and finding.manifest is None:
-            needed.update(item.node_id for item in graph.nodes[node_id].inputs)
-    stages = [_stage(node_id, findings[node_id], node_id in needed, node_id in wanted) for node_id in findings]
-    return DevelopmentPlan(tuple(stages), wanted)
+    for root in reversed(list(planned)):
+        if root in needed and findings[root].manifest is None:
+            needed.update(planned[root].inputs)
+    stages = [
+        _stage(segment, findings[root], is_needed=root in needed, is_target=root in wanted)
+        for root, segment in planned.items()
+    ]
+    return RunPlan(tuple(stages), wanted)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    graph: FlowGraph
+    segments: Mapping[int, Segment]
+    targets: frozenset[int]
+
+
+def is_found(graph: FlowGraph, segment: Segment, manifest: Manifest, *, is_target: bool) -> bool:
+    """Whether a stored result is all that is wanted of a segment: its table, and for a sink its file."""
+    node = graph.nodes[segment.root]
+    if delivers_table(graph, segment) and not manifest.outputs.keys() >= set(node.handles):
+        return False
+    return not is_target or Trait.SINK not in node.traits or is_still_written(manifest)
 
 
 def is_still_written(manifest: Manifest) -> bool:
@@ -90,7 +121,7 @@ def is_still_written(manifest: Manifest) -> bool:
 def _look(
     graph: FlowGraph,
     scope: frozenset[int],
-    wanted: frozenset[int],
+    wanted: _Wanted,
     state: PlanInputs,
     context: BuildContext,
 ) -> dict[int, _Finding]:
@@ -101,7 +132,7 @@ def _look(
         if node_id not in scope:
             continue
         admission = admit(node, outcomes, open_handles)
-        finding = _find(node, admission, findings, state, is_target=node_id in wanted)
+        finding = _find(node, admission, findings, state, wanted)
         findings[node_id], outcomes[node_id] = finding, finding.outcome
         decided = _known_decision(node, finding, context)
         if decided is not None:
@@ -110,7 +141,7 @@ def _look(
 
 
 def _find(
-    node: FlowNode, admission: Admission, findings: Mapping[int, _Finding], state: PlanInputs, *, is_target: bool
+    node: FlowNode, admission: Admission, findings: Mapping[int, _Finding], state: PlanInputs, wanted: _Wanted
 ) -> _Finding:
     if not node.can_run:
         return _Finding(admission, "failed")
@@ -118,7 +149,7 @@ def _find(
         return _Finding(admission, admission.outcome)
     upstream = [findings[item.node_id].node_hash for item in admission.inputs]
     if Trait.VOLATILE in node.traits:
-        latest = None if is_target else state.latest(node)
+        latest = state.latest(node) if node.node_id in wanted.segments.keys() - wanted.targets else None
         is_current = latest is not None and _is_made_of(latest, node, admission, upstream)
         return _Finding(admission, "done", *((latest.node_hash, latest) if latest and is_current else ()))
     if any(hashed is None for hashed in upstream):
@@ -128,10 +159,13 @@ def _find(
     except (OSError, NodeProblem):
         return _Finding(admission, "done")
     node_hash = combine(hash_parts(node, admission.inputs, [hashed or "" for hashed in upstream], sources))
-    manifest = state.find(node_hash)
-    if manifest and is_target and Trait.SINK in node.traits and not is_still_written(manifest):
-        manifest = None
-    return _Finding(admission, "done", node_hash, manifest)
+    segment = wanted.segments.get(node.node_id)
+    manifest = None if segment is None else state.find(node_hash)
+    if manifest is None or segment is None:
+        return _Finding(admission, "done", node_hash)
+    is_target = node.node_id in wanted.targets
+    is_enough = is_found(wanted.graph, segment, manifest, is_target=is_target)
+    return _Finding(admission, "done", node_hash, manifest if is_enough else None)
 
 
 def _is_made_of(manifest: Manifest, node: FlowNode, admission: Admission, upstream: Sequence[str | None]) -> bool:
@@ -155,7 +189,7 @@ def _known_decision(node: FlowNode, finding: _Finding, context: BuildContext) ->
     return None if gate is None else gate.open_handles
 
 
-def _stage(node_id: int, finding: _Finding, is_needed: bool, is_target: bool) -> Stage:
+def _stage(segment: Segment, finding: _Finding, *, is_needed: bool, is_target: bool) -> Stage:
     action: Action = "compute"
     if not is_needed or (finding.manifest is not None and not is_target):
         action = "leave"
@@ -165,4 +199,4 @@ def _stage(node_id: int, finding: _Finding, is_needed: bool, is_target: bool) ->
         action = "skip"
     elif finding.manifest is not None:
         action = "reuse"
-    return Stage(node_id, action, finding.node_hash, finding.manifest, finding.admission.because)
+    return Stage(segment, action, finding.node_hash, finding.manifest, finding.admission.because)

@@ -10,8 +10,9 @@ import pytest
 from flowfile_dagster import Flow, load_flow
 from flowfile_dagster.api import FlowRun
 from flowfile_dagster.engine.context import NodeContext
-from flowfile_dagster.plan.development import DevelopmentPlan, PlanInputs, Stage, is_still_written, plan_development
+from flowfile_dagster.plan.segments import development_segments
 from flowfile_dagster.plan.sources import fingerprint_sources
+from flowfile_dagster.plan.stages import PlanInputs, RunPlan, Stage, is_still_written, plan_run
 from flowfile_dagster.store.fingerprints import FingerprintMemory
 from flowfile_dagster.store.index import Manifest, Written
 from flowfile_dagster.store.store import ResultStore
@@ -46,7 +47,7 @@ def load(tmp_path: Path) -> Callable[..., Flow]:
     return load
 
 
-def plan(flow: Flow, store: ResultStore, *targets: int) -> DevelopmentPlan:
+def plan(flow: Flow, store: ResultStore, *targets: int) -> RunPlan:
     """The plan for some targets (all by default) as a run on this store would make it."""
     names = FlowRun(flow, store)
     memory = FingerprintMemory(store.base / "fingerprints")
@@ -59,7 +60,13 @@ def plan(flow: Flow, store: ResultStore, *targets: int) -> DevelopmentPlan:
     def fingerprint(entry: Any) -> str:
         return fingerprint_sources(entry.kind.sources(entry.settings, context), memory.content_hash)
 
-    return plan_development(flow.graph, targets or flow.nodes, PlanInputs(store.find, latest, fingerprint), context)
+    return plan_run(
+        flow.graph,
+        development_segments(flow.graph),
+        targets or flow.nodes,
+        PlanInputs(store.find, latest, fingerprint),
+        context,
+    )
 
 
 def actions(flow: Flow, store: ResultStore, *targets: int) -> dict[int, str]:
@@ -97,7 +104,9 @@ def test_edited_node_moves_the_hashes_below_it_and_no_others(load: Any, store: R
 def test_no_targets_plan_nothing(load: Any, store: ResultStore) -> None:
     flow = load(*fifteen_nodes())
     inputs = PlanInputs(store.find, lambda _: None, lambda _: "")
-    assert plan_development(flow.graph, [], inputs, NodeContext(flow.graph)) == DevelopmentPlan((), frozenset())
+    assert plan_run(flow.graph, development_segments(flow.graph), [], inputs, NodeContext(flow.graph)) == RunPlan(
+        (), frozenset()
+    )
 
 
 def test_broken_node_fails_and_what_is_below_it_is_skipped_with_the_reason(load: Any, store: ResultStore) -> None:

@@ -1,0 +1,69 @@
+"""One segment as lazy frames: every node built over the frames of the nodes before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import polars as pl
+
+from flowfile_dagster.contract.node_type import NODE_FAILURES, by_handle
+from flowfile_dagster.contract.output_fields import apply_output_fields
+from flowfile_dagster.engine.context import NodeContext
+from flowfile_dagster.errors import NodeError
+from flowfile_dagster.flow.graph import FlowNode
+from flowfile_dagster.flow.wiring import Input
+
+#: The frames of a node by handle.
+NodeFrames: TypeAlias = Mapping[str, pl.LazyFrame]
+
+
+def build_node(node: FlowNode, frames: Sequence[pl.LazyFrame], context: NodeContext) -> dict[str, pl.LazyFrame]:
+    """The node's outputs by handle, with the common output fields step applied."""
+    settings: Any = node.settings
+    outputs = by_handle(node.kind.compute(settings, frames, context))
+    config = settings.output_field_config
+    if config is not None and config.is_active:
+        outputs["output-0"] = apply_output_fields(config, outputs["output-0"])
+    return {handle: outputs[handle] for handle in node.handles}
+
+
+def assemble(
+    members: Mapping[int, Sequence[Input]], stored: Mapping[int, NodeFrames], context: NodeContext
+) -> dict[int, NodeFrames]:
+    """The frames of every member of a segment.
+
+    Args:
+        members: the inputs that take part, by member, in topological order.
+        stored: the frames of results that exist already.
+        context: what the nodes may ask for.
+
+    Raises:
+        NodeError: a member cannot be built; names it.
+    """
+    frames: dict[int, NodeFrames] = dict(stored)
+    for node_id, inputs in members.items():
+        node = context.graph.nodes[node_id]
+        try:
+            frames[node_id] = build_node(node, [frames[item.node_id][item.handle] for item in inputs], context)
+        except NODE_FAILURES as error:
+            raise NodeError.from_exception(context.graph.location(node_id), error) from error
+    return {node_id: frames[node_id] for node_id in members}
+
+
+def find_culprit(
+    members: Mapping[int, Sequence[Input]], stored: Mapping[int, NodeFrames], context: NodeContext
+) -> NodeError | None:
+    """The member whose own work fails, found by computing one after the other; None if none fails by itself.
+
+    It costs what the segment costs in development mode, and is paid only after a failure.
+    """
+    frames: dict[int, NodeFrames] = dict(stored)
+    for node_id, inputs in members.items():
+        node = context.graph.nodes[node_id]
+        try:
+            built = build_node(node, [frames[item.node_id][item.handle] for item in inputs], context)
+            frames[node_id] = {handle: context.collect(frame).lazy() for handle, frame in built.items()}
+        except NODE_FAILURES as error:
+            return NodeError.from_exception(context.graph.location(node_id), error)
+    return None
