@@ -17,6 +17,7 @@ from flowfile_dagster.compile.form import (
     CompiledInput,
     CompiledNode,
     CompiledParameter,
+    CompiledSegment,
     CompiledSource,
 )
 from flowfile_dagster.contract.node_type import Source
@@ -24,13 +25,14 @@ from flowfile_dagster.engine.context import NodeContext
 from flowfile_dagster.errors import FlowfileDagsterError, NodeProblem
 from flowfile_dagster.flow.document import FlowDocument, parse_document
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
+from flowfile_dagster.flow.lineage import compose_lineage
 from flowfile_dagster.flow.names import node_names
 from flowfile_dagster.flow.parameters import parse_value
 from flowfile_dagster.flow.predict import NodePrediction, predict_graph
 from flowfile_dagster.flow.resolve import resolve_graph
 from flowfile_dagster.flow.text import FlowText
 from flowfile_dagster.plan.node_hash import settings_hash
-from flowfile_dagster.plan.segments import development_segments
+from flowfile_dagster.plan.segments import Segment, development_segments, performance_segments
 from flowfile_dagster.plan.sources import fingerprint_sources
 from flowfile_dagster.plan.stages import PlanInputs, Stage, plan_run
 from flowfile_dagster.store.fingerprints import FingerprintMemory, stat_signature
@@ -78,7 +80,19 @@ def _compile(document: FlowDocument, graph: FlowGraph, store: ResultStore | None
             for definition in {item.name: item for item in document.settings.parameters}.values()
         ],
         nodes=[_node(node, names[node.node_id], predictions[node.node_id], context) for node in graph.nodes.values()],
+        segments=[_segment(segment, graph, predictions) for segment in performance_segments(graph)],
         awaited=awaited,
+    )
+
+
+def _segment(segment: Segment, graph: FlowGraph, predictions: Mapping[int, NodePrediction]) -> CompiledSegment:
+    lineage = compose_lineage(graph, predictions, segment.nodes)
+    return CompiledSegment(
+        root=segment.root,
+        nodes=list(segment.nodes),
+        inputs=list(segment.inputs),
+        reasons=list(segment.reasons),
+        lineage={handle: lineage[segment.root, handle] for handle in graph.nodes[segment.root].handles},
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 #: Raise when the meaning of a field changes: older files are then compiled anew.
-COMPILED_FORMAT = 1
+COMPILED_FORMAT = 2
 
 #: Columns in order: (name, dtype text).
 SchemaText: TypeAlias = Sequence[tuple[str, str]]
@@ -65,6 +65,20 @@ class CompiledNode:
 
 
 @dataclass(frozen=True)
+class CompiledSegment:
+    """A fused segment of performance mode: see `flowfile_dagster.plan.segments.Segment`.
+
+    `lineage` by handle of the root: output column to (node id, handle, column) of other segments' roots.
+    """
+
+    root: int
+    nodes: Sequence[int]
+    inputs: Sequence[int]
+    reasons: Sequence[str]
+    lineage: Mapping[str, Mapping[str, Sequence[tuple[int, str, str]]] | None]
+
+
+@dataclass(frozen=True)
 class CompiledParameter:
     """A flow parameter as declared; `default` is its typed value."""
 
@@ -86,6 +100,7 @@ class CompiledFlow:
     description: str
     parameters: Sequence[CompiledParameter]
     nodes: Sequence[CompiledNode]
+    segments: Sequence[CompiledSegment]
     awaited: Sequence[str]
 
 
@@ -116,6 +131,7 @@ def from_json(value: Mapping[str, Any]) -> CompiledFlow | BrokenFlow:
         return BrokenFlow(**fields)
     fields["parameters"] = [CompiledParameter(**item) for item in fields["parameters"]]
     fields["nodes"] = [_node(item) for item in fields["nodes"]]
+    fields["segments"] = [CompiledSegment(**item) for item in fields["segments"]]
     return CompiledFlow(**fields)
 
 

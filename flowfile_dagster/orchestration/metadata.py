@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import dagster as dg
 
 from flowfile_dagster.columns.schema import schema_to_json
-from flowfile_dagster.compile.form import CompiledFlow, CompiledNode, SchemaText
+from flowfile_dagster.compile.form import CompiledFlow, CompiledNode, CompiledSegment, SchemaText
 from flowfile_dagster.engine.events import NodeComputed, NodeReused
 from flowfile_dagster.engine.preview import render_preview
+from flowfile_dagster.store.index import StoredTable
 from flowfile_dagster.store.store import ResultStore
 
 COLUMN_SCHEMA = "dagster/column_schema"
 COLUMN_LINEAGE = "dagster/column_lineage"
 
+#: Output column to (asset, column) pairs.
+ColumnOrigins: TypeAlias = Mapping[str, Sequence[tuple[dg.AssetKey, str]]]
+
 
 def definition_metadata(
-    flow: CompiledFlow, node: CompiledNode, handle: str, input_keys: Sequence[dg.AssetKey]
+    flow: CompiledFlow,
+    node: CompiledNode,
+    handle: str,
+    segment: CompiledSegment | None,
+    columns: ColumnOrigins | None,
 ) -> dict[str, Any]:
-    """What the asset page shows before any run. `input_keys`: the asset of each of the node's inputs, in order."""
+    """What the asset page shows before any run. `columns`: the origins of each column; None is opaque."""
     metadata: dict[str, Any] = {
         "flowfile/flow_file": dg.MetadataValue.path(flow.path),
         "flowfile/node_id": node.node_id,
@@ -30,14 +38,14 @@ def definition_metadata(
     metadata["dagster/code_references"] = dg.CodeReferencesMetadataValue(code_references=[reference])
     schema = node.schemas.get(handle)
     metadata |= {"flowfile/schema": "opaque"} if schema is None else {COLUMN_SCHEMA: table_schema(schema)}
-    lineage = node.lineage.get(handle)
-    if lineage is not None:
+    if columns is not None:
         metadata[COLUMN_LINEAGE] = dg.TableColumnLineage(
             deps_by_column={
-                column: [dg.TableColumnDep(input_keys[index], name) for index, name in origins]
-                for column, origins in lineage.items()
+                column: [dg.TableColumnDep(key, name) for key, name in origins] for column, origins in columns.items()
             }
         )
+    if segment is not None and segment.reasons != ["node"]:
+        metadata |= _segment_metadata(flow, segment)
     if node.problem or node.warning:
         metadata["flowfile/problem"] = node.problem or node.warning
     if node.group:
@@ -45,6 +53,26 @@ def definition_metadata(
     if node.target:
         metadata["dagster/uri"] = node.target
     return metadata
+
+
+def _segment_metadata(flow: CompiledFlow, segment: CompiledSegment) -> dict[str, Any]:
+    nodes = {node.node_id: node for node in flow.nodes}
+    members = [nodes[node_id] for node_id in segment.nodes]
+    return {
+        "flowfile/boundary": ", ".join(segment.reasons),
+        "flowfile/fused_nodes": dg.MetadataValue.md(_drawing(members, nodes)),
+    }
+
+
+def _drawing(members: Sequence[CompiledNode], nodes: Mapping[int, CompiledNode]) -> str:
+    """The segment as a list in the order of the work: each node, and what it reads."""
+    inside = {node.node_id for node in members}
+    lines = []
+    for node in members:
+        reads = [nodes[item.node_id].name + ("" if item.node_id in inside else " (stored)") for item in node.inputs]
+        arrow = f" <- {', '.join(reads)}" if reads else ""
+        lines.append(f"- `{node.name}`{arrow}: {node.description or node.node_type}")
+    return "\n".join(lines)
 
 
 def table_schema(schema: SchemaText) -> dg.TableSchema:
@@ -57,23 +85,31 @@ def result_metadata(
 ) -> dict[str, Any]:
     """What a materialization shows: rows, bytes, schema, a preview, how the result came about."""
     manifest = event.manifest
-    table = manifest.outputs[handle]
+    metadata: dict[str, Any] = {
+        "flowfile/cache": f"miss:{event.why}" if isinstance(event, NodeComputed) else "hit",
+        "flowfile/node_hash": manifest.node_hash,
+        "flowfile/seconds": event.seconds if isinstance(event, NodeComputed) else 0.0,
+    }
+    table = manifest.outputs.get(handle)
+    if table is not None:
+        metadata |= _table_metadata(table, predicted, store)
+    if manifest.written is not None:
+        metadata["dagster/uri"] = manifest.written.path
+        metadata["flowfile/written_bytes"] = manifest.written.size
+    return metadata
+
+
+def _table_metadata(table: StoredTable, predicted: SchemaText | None, store: ResultStore) -> dict[str, Any]:
     schema = schema_to_json(table.schema)
     metadata: dict[str, Any] = {
         "dagster/row_count": table.rows,
         "dagster/size_bytes": table.bytes,
         "flowfile/preview": dg.MetadataValue.md(render_preview(store.scan(table), table.rows)),
         "flowfile/schema": dg.MetadataValue.json(schema),
-        "flowfile/cache": f"miss:{event.why}" if isinstance(event, NodeComputed) else "hit",
-        "flowfile/node_hash": manifest.node_hash,
-        "flowfile/seconds": event.seconds if isinstance(event, NodeComputed) else 0.0,
         "flowfile/stored_at": dg.MetadataValue.path(str(store.path(table))),
     }
     if _is_shown_better(schema, predicted):
         metadata[COLUMN_SCHEMA] = table_schema([(name, dtype) for name, dtype in schema])
-    if manifest.written is not None:
-        metadata["dagster/uri"] = manifest.written.path
-        metadata["flowfile/written_bytes"] = manifest.written.size
     return metadata
 
 

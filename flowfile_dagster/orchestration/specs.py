@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 
-from flowfile_dagster.compile.form import CompiledFlow, CompiledNode
+from flowfile_dagster.compile.form import CompiledFlow, CompiledNode, CompiledSegment
 from flowfile_dagster.errors import FlowFileError, Problem
-from flowfile_dagster.orchestration.translator import FlowfileTranslator, FlowOutput, FlowPlace
+from flowfile_dagster.flow.graph import ExecutionMode
+from flowfile_dagster.orchestration.metadata import ColumnOrigins
+from flowfile_dagster.orchestration.translator import FlowfileTranslator, FlowOutput, FlowPlace, OutputEdges
 
 
 @dataclass(frozen=True)
 class FlowSpecs:
-    """The specs of a flow by (node id, handle)."""
+    """The specs of a flow by (node id, handle), and the segments that their roots stand for."""
 
     place: FlowPlace
+    mode: ExecutionMode
+    segments: Sequence[CompiledSegment]
     by_output: Mapping[tuple[int, str], dg.AssetSpec]
+
+    def of_segment(self, segment: CompiledSegment) -> list[dg.AssetSpec]:
+        """The specs of a segment's root, one per handle."""
+        return [spec for (node_id, _), spec in self.by_output.items() if node_id == segment.root]
 
 
 class SpecBuilder:
@@ -34,22 +42,25 @@ class SpecBuilder:
             if node.target
         }
 
-    def flow_specs(self, place: FlowPlace) -> FlowSpecs:
-        """The specs of one flow.
+    def flow_specs(self, place: FlowPlace, mode: ExecutionMode) -> FlowSpecs:
+        """The specs of one flow: of every node, or in performance of every segment's root.
 
         Raises:
             FlowFileError: two outputs would have one asset key.
         """
-        flow, keys = self._flows[place], self._keys[place]
-        _refuse_collisions(flow, keys)
+        flow = self._flows[place]
+        _refuse_collisions(flow, self._keys[place])
+        nodes = {node.node_id: node for node in flow.nodes}
+        segments = flow.segments if mode == "performance" else [_own_segment(node) for node in flow.nodes]
         specs: dict[tuple[int, str], dg.AssetSpec] = {}
-        for node in flow.nodes:
-            deps = self._deps(node, keys)
+        for segment in segments:
+            node = nodes[segment.root]
+            deps = self._deps(place, segment, nodes)
             for handle in node.schemas:
-                specs[node.node_id, handle] = self._translator.get_asset_spec(
-                    FlowOutput(place, flow, node, handle), deps
-                )
-        return FlowSpecs(place, specs)
+                output = FlowOutput(place, flow, node, handle, segment)
+                columns = self._column_origins(place, segment.lineage.get(handle))
+                specs[node.node_id, handle] = self._translator.get_asset_spec(output, OutputEdges(deps, columns))
+        return FlowSpecs(place, mode, segments, specs)
 
     def source_specs(self) -> list[dg.AssetSpec]:
         """One external asset per distinct thing outside that any flow reads and no flow writes."""
@@ -67,14 +78,53 @@ class SpecBuilder:
             for handle in node.schemas
         }
 
-    def _deps(self, node: CompiledNode, keys: Mapping[tuple[int, str], dg.AssetKey]) -> list[dg.AssetKey]:
-        """First the asset of each input, in order; then what the node reads outside."""
-        inputs = [keys.get((item.node_id, item.handle)) or keys[item.node_id, "output-0"] for item in node.inputs]
-        own = {keys[node.node_id, handle] for handle in node.schemas}
-        outside = [
-            self._writers.get(source.uri) or self._translator.get_source_key(source.uri) for source in node.sources
+    def _deps(
+        self, place: FlowPlace, segment: CompiledSegment, nodes: Mapping[int, CompiledNode]
+    ) -> list[dg.AssetKey]:
+        """The results that a segment reads, and what it reads outside."""
+        members = [nodes[node_id] for node_id in segment.nodes]
+        inside = set(segment.nodes)
+        inputs = [
+            self._key(place, item.node_id, item.handle)
+            for node in members
+            for item in node.inputs
+            if item.node_id not in inside
         ]
-        return [*inputs, *(key for key in outside if key not in own)]
+        outside = [
+            self._writers.get(source.uri) or self._translator.get_source_key(source.uri)
+            for node in members
+            for source in node.sources
+        ]
+        own = {self._key(place, segment.root, handle) for handle in nodes[segment.root].schemas}
+        return [key for key in dict.fromkeys([*inputs, *outside]) if key not in own]
+
+    def _column_origins(
+        self, place: FlowPlace, lineage: Mapping[str, Sequence[tuple[int, str, str]]] | None
+    ) -> ColumnOrigins | None:
+        if lineage is None:
+            return None
+        return {
+            column: [(self._key(place, node_id, handle), name) for node_id, handle, name in origins]
+            for column, origins in lineage.items()
+        }
+
+    def _key(self, place: FlowPlace, node_id: int, handle: str) -> dg.AssetKey:
+        keys = self._keys[place]
+        return keys.get((node_id, handle)) or keys[node_id, "output-0"]
+
+
+def _own_segment(node: CompiledNode) -> CompiledSegment:
+    """A node by itself, as development has it."""
+    lineage = {
+        handle: None
+        if columns is None
+        else {
+            column: [(node.inputs[index].node_id, node.inputs[index].handle, name) for index, name in origins]
+            for column, origins in columns.items()
+        }
+        for handle, columns in node.lineage.items()
+    }
+    return CompiledSegment(node.node_id, [node.node_id], [item.node_id for item in node.inputs], ["node"], lineage)
 
 
 def _refuse_collisions(flow: CompiledFlow, keys: Mapping[tuple[int, str], dg.AssetKey]) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 
-from flowfile_dagster.compile.form import CompiledFlow, CompiledNode
+from flowfile_dagster.compile.form import CompiledFlow, CompiledNode, CompiledSegment
 from flowfile_dagster.flow.names import slug
-from flowfile_dagster.orchestration.metadata import definition_metadata
+from flowfile_dagster.orchestration.metadata import ColumnOrigins, definition_metadata
 
 IO_MANAGER_KEY = "flowfile_io_manager"
 
@@ -35,18 +35,27 @@ class FlowPlace:
 
 @dataclass(frozen=True)
 class FlowOutput:
-    """One output of one node, which becomes one asset."""
+    """One output of one node, which becomes one asset. `segment`: what is computed together to make it."""
 
     place: FlowPlace
     flow: CompiledFlow
     node: CompiledNode
     handle: str
+    segment: CompiledSegment | None = None
 
     @property
     def label(self) -> str | None:
         """What the output is called; None for a node with one output."""
         labels = self.node.handle_labels
         return None if len(labels) == 1 else labels[int(self.handle.removeprefix("output-"))]
+
+
+@dataclass(frozen=True)
+class OutputEdges:
+    """What an output is made of: the assets that it depends on, and for each column the columns of those assets."""
+
+    deps: Sequence[dg.AssetKey]
+    columns: ColumnOrigins | None
 
 
 class FlowfileTranslator:
@@ -65,19 +74,28 @@ class FlowfileTranslator:
         parts = [slug(part) for part in uri.replace("\\", "/").split("/") if part.strip(".:")]
         return dg.AssetKey(["sources", *parts[-3:]])
 
-    def get_asset_spec(self, output: FlowOutput, deps: Sequence[dg.AssetKey]) -> dg.AssetSpec:
-        """The spec of one output. `deps` are the keys of what the node reads."""
+    def get_asset_spec(self, output: FlowOutput, edges: OutputEdges) -> dg.AssetSpec:
+        """The spec of one output."""
         node = output.node
         return dg.AssetSpec(
             key=self.get_asset_key(output),
-            deps=list(deps),
+            deps=list(edges.deps),
             description=_description(node),
-            metadata=definition_metadata(output.flow, node, output.handle, deps[: len(node.inputs)]),
+            metadata=definition_metadata(output.flow, node, output.handle, output.segment, edges.columns),
             group_name=output.place.group,
-            code_version=node.settings_hash,
+            code_version=_code_version(output),
             tags={"flowfile/flow": slug(output.flow.name)[:63], "flowfile/node_type": slug(node.node_type)[:63]},
             kinds={"polars", "flowfile"},
         ).with_io_manager_key(IO_MANAGER_KEY)
+
+
+def _code_version(output: FlowOutput) -> str:
+    """The hash of the settings of all that is computed together."""
+    members = output.segment.nodes if output.segment else [output.node.node_id]
+    if len(members) == 1:
+        return output.node.settings_hash
+    hashes = {node.node_id: node.settings_hash for node in output.flow.nodes}
+    return hashlib.sha256(" ".join(hashes[node_id] for node_id in members).encode()).hexdigest()
 
 
 def _description(node: CompiledNode) -> str:
@@ -87,8 +105,3 @@ def _description(node: CompiledNode) -> str:
     elif node.warning:
         parts.append(f"**Will fail:** {node.warning}")
     return "\n\n".join(parts)
-
-
-def settings_text(node: CompiledNode) -> str:
-    """A node's settings as readable JSON."""
-    return json.dumps(node.settings, indent=2, ensure_ascii=False)

@@ -1,0 +1,60 @@
+"""Column lineage across several nodes: from the columns of a node back to those that the group of nodes reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+from flowfile_dagster.flow.graph import FlowGraph, FlowNode
+from flowfile_dagster.flow.predict import NodePrediction
+
+
+class ColumnSource(NamedTuple):
+    """A column of one output of a node."""
+
+    node_id: int
+    handle: str
+    column: str
+
+
+#: Output column to the columns that it is made of; None is opaque.
+ComposedLineage: TypeAlias = Mapping[str, tuple[ColumnSource, ...]] | None
+
+
+def compose_lineage(
+    graph: FlowGraph, predictions: Mapping[int, NodePrediction], members: Sequence[int]
+) -> dict[tuple[int, str], ComposedLineage]:
+    """The lineage of every output of `members` (in topological order), back to outputs of nodes outside of them."""
+    composed: dict[tuple[int, str], ComposedLineage] = {}
+    inside = set(members)
+    for node_id in members:
+        node = graph.nodes[node_id]
+        for handle in node.handles:
+            composed[node_id, handle] = _compose(node, handle, predictions[node_id], composed, inside)
+    return composed
+
+
+def _compose(
+    node: FlowNode,
+    handle: str,
+    prediction: NodePrediction,
+    composed: Mapping[tuple[int, str], ComposedLineage],
+    inside: set[int],
+) -> ComposedLineage:
+    lineage = prediction.lineage.get(handle)
+    if lineage is None:
+        return None
+    result: dict[str, tuple[ColumnSource, ...]] = {}
+    for column, origins in lineage.items():
+        found: dict[ColumnSource, None] = {}
+        for index, name in origins:
+            item = node.inputs[index]
+            if item.node_id not in inside:
+                found[ColumnSource(item.node_id, item.handle, name)] = None
+                continue
+            above = composed[item.node_id, item.handle]
+            if above is None:
+                return None
+            found.update(dict.fromkeys(above[name]))
+        result[column] = tuple(found)
+    return result
