@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from flowfile_dagster.contract.node_type import NODE_FAILURES, Trait, by_handle
+from flowfile_dagster.contract.node_type import NODE_FAILURES, Source, Trait, by_handle
 from flowfile_dagster.contract.output_fields import apply_output_fields
 from flowfile_dagster.engine.context import NodeContext
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
@@ -21,7 +21,7 @@ from flowfile_dagster.flow.wiring import Input
 from flowfile_dagster.plan.admission import Outcome, admit
 from flowfile_dagster.plan.development import PlanInputs, Stage, is_still_written, plan_development
 from flowfile_dagster.plan.node_hash import combine, explain_miss, hash_parts, recipe_hash
-from flowfile_dagster.plan.sources import fingerprint_sources
+from flowfile_dagster.plan.sources import check_unchanged, fingerprint_sources, source_state
 from flowfile_dagster.store.fingerprints import FingerprintMemory
 from flowfile_dagster.store.index import Manifest, StoredTable, Written
 from flowfile_dagster.store.store import ResultStore
@@ -75,25 +75,28 @@ class _Run:
         return None if ref is None else self.store.find(ref.node_hash)
 
     def fingerprint(self, node: FlowNode) -> str:
-        settings: Any = node.settings
         memory = FingerprintMemory(self.store.base / "fingerprints")
-        return fingerprint_sources(node.kind.sources(settings, self.context), memory.content_hash)
+        return fingerprint_sources(self._sources(node), memory.content_hash)
+
+    def _sources(self, node: FlowNode) -> tuple[Source, ...]:
+        settings: Any = node.settings
+        return node.kind.sources(settings, self.context)
 
     def settle(self, stage: Stage, *, is_target: bool) -> NodeEvent | None:
         node = self.graph.nodes[stage.node_id]
-        if stage.action == "leave":
-            self.outcomes[node.node_id] = "done"
-            if stage.manifest is not None:
-                self._keep(node, stage.manifest)
-            return None
-        problem = self.graph.problem_error(node.node_id)
-        if problem is not None:
-            return self._fail(node, problem)
-        admission = admit(node, self.outcomes, self.open_handles)
-        if admission.outcome != "done":
-            self.outcomes[node.node_id] = admission.outcome
-            return NodeSkipped(node.node_id, admission.because, admission.outcome == "closed")
         try:
+            if stage.action == "leave":
+                self.outcomes[node.node_id] = "done"
+                if stage.manifest is not None:
+                    self._keep(node, stage.manifest)
+                return None
+            problem = self.graph.problem_error(node.node_id)
+            if problem is not None:
+                return self._fail(node, problem)
+            admission = admit(node, self.outcomes, self.open_handles)
+            if admission.outcome != "done":
+                self.outcomes[node.node_id] = admission.outcome
+                return NodeSkipped(node.node_id, admission.because, admission.outcome == "closed")
             if stage.manifest is not None:
                 self._keep(node, stage.manifest)
                 return NodeReused(node.node_id, stage.manifest)
@@ -106,12 +109,16 @@ class _Run:
         return NodeFailed(node.node_id, error)
 
     def _keep(self, node: FlowNode, manifest: Manifest) -> None:
+        decided = manifest.open_handles
+        if decided is not None and Trait.BARRIER not in node.traits:
+            decided = self._decide(node, ())
+        if decided is not None:
+            self.open_handles[node.node_id] = frozenset(decided)
         self.outcomes[node.node_id] = "done"
         self.manifests[node.node_id] = manifest
-        if manifest.open_handles is not None:
-            self.open_handles[node.node_id] = frozenset(manifest.open_handles)
 
     def _find_or_compute(self, node: FlowNode, inputs: Sequence[Input], *, is_target: bool) -> NodeEvent:
+        state = source_state(self._sources(node))
         parts = self._parts(node, inputs)
         tables = [self.manifests[item.node_id].outputs[item.handle] for item in inputs]
         node_hash, recipe = combine(parts), recipe_hash(parts, [table.content_hash for table in tables])
@@ -126,6 +133,7 @@ class _Run:
         decided = self._decide(node, tables)
         written = self._write(node, tables) if is_write else None
         seconds = time.perf_counter() - started
+        check_unchanged(state)
         manifest = self.store.record(
             [node_hash, recipe], outputs, parts=parts, open_handles=decided, written=written, seconds=seconds
         )
@@ -166,10 +174,11 @@ class _Run:
             frames["output-0"] = apply_output_fields(config, frames["output-0"])
         return {handle: self.store.write(self.context.collect(frames[handle])) for handle in node.handles}
 
-    def _decide(self, node: FlowNode, tables: Sequence[StoredTable]) -> list[str] | None:
+    def _decide(self, node: FlowNode, tables: Sequence[StoredTable]) -> tuple[str, ...] | None:
+        """What a gate decides. A decision over data is kept with the result; one over parameters is each run's own."""
         settings: Any = node.settings
         gate = node.kind.decide(settings, [self.store.scan(table) for table in tables], self.context)
-        return None if gate is None else sorted(gate.open_handles)
+        return None if gate is None else tuple(sorted(gate.open_handles))
 
     def _write(self, node: FlowNode, tables: Sequence[StoredTable]) -> Written | None:
         settings: Any = node.settings
