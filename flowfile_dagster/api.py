@@ -16,7 +16,7 @@ from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.engine.context import NodeContext
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused
-from flowfile_dagster.engine.runner import run_segments
+from flowfile_dagster.engine.runner import default_engine, run_segments
 from flowfile_dagster.errors import NodeError, SelectionError
 from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
 from flowfile_dagster.flow.names import node_names
@@ -139,7 +139,7 @@ class FlowRun:
         graph = self.flow.graph
         segments = development_segments(graph) if mode == "development" else performance_segments(graph, wanted or ())
         targets = wanted_roots(segments) if wanted is None else wanted
-        chosen: Engine = engine or ("in-memory" if mode == "development" else "auto")
+        chosen = engine or default_engine(mode)
         return run_segments(graph, segments, targets, self.store, ref_key=self.ref_key, engine=chosen)
 
     def frame(self, node_id: int, handle: str = "output-0") -> pl.DataFrame:

@@ -16,12 +16,12 @@ from flowfile_dagster.sizing import threads_per_step
 # Polars reads it once, when it is imported; the fork server runs in a process of its own, so nobody else is affected.
 os.environ.setdefault("POLARS_MAX_THREADS", str(threads_per_step(os.cpu_count() or 1)))
 
-import alembic.command  # noqa: E402
-import dagster  # noqa: E402
-import polars  # noqa: E402
-import pyarrow  # noqa: E402
-import sqlalchemy.orm  # noqa: E402
+import alembic.command
+import dagster
+import polars
+import pyarrow
+import sqlalchemy.orm
 
-import flowfile_dagster.orchestration.definitions  # noqa: E402
+import flowfile_dagster.orchestration.definitions
 
 __all__ = ["alembic", "dagster", "flowfile_dagster", "polars", "pyarrow", "sqlalchemy"]

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
+
+#: How a flow runs.
+ExecutionMode: TypeAlias = Literal["development", "performance"]
 
 #: Raise when the meaning of a field changes: older files are then compiled anew.
 COMPILED_FORMAT = 2
@@ -96,7 +99,7 @@ class CompiledFlow:
     name: str
     path: str
     content_hash: str
-    execution_mode: str
+    execution_mode: ExecutionMode
     description: str
     parameters: Sequence[CompiledParameter]
     nodes: Sequence[CompiledNode]

@@ -135,15 +135,15 @@ class NodeType(Generic[SettingsT]):
     ) -> Mapping[str, MaybeSchema]:
         """The schema of every output handle, from the schemas of the inputs; None where opaque.
 
-        Default: `build` over typed frames without rows. An opaque input makes all outputs opaque.
+        Default: `build` over typed frames without rows, which is run where decimals come out: Polars plans their
+        quotients with another precision than they get. An opaque input makes all outputs opaque.
         """
         count = len(self.handles(settings))
         if any(schema is None for schema in inputs):
             return {f"output-{i}": None for i in range(count)}
         empty = [pl.LazyFrame(schema=schema) for schema in inputs]
-        return {
-            handle: frame.collect_schema() for handle, frame in by_handle(self.build(settings, empty, context)).items()
-        }
+        frames = by_handle(self.build(settings, empty, context))
+        return {handle: _settled_schema(frame, context, runs=bool(inputs)) for handle, frame in frames.items()}
 
     def lineage(self, settings: SettingsT, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:
         """From which input columns each output column is made; None is opaque. A guess is a bug."""
@@ -172,3 +172,9 @@ class NodeType(Generic[SettingsT]):
 def by_handle(frames: Frames) -> dict[str, pl.LazyFrame]:
     """Name the outputs: a single frame is ``output-0``."""
     return {"output-0": frames} if isinstance(frames, pl.LazyFrame) else dict(frames)
+
+
+def _settled_schema(frame: pl.LazyFrame, context: BuildContext, *, runs: bool) -> pl.Schema:
+    planned = frame.collect_schema()
+    has_decimals = any(isinstance(dtype, pl.Decimal) for dtype in planned.values())
+    return context.collect(frame).schema if runs and has_decimals else planned

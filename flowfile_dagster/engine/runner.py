@@ -13,18 +13,18 @@ from uuid import uuid4
 
 import polars as pl
 
-from flowfile_dagster.contract.node_type import NODE_FAILURES, Trait
+from flowfile_dagster.contract.node_type import NODE_FAILURES, Source, Trait
 from flowfile_dagster.engine.assembly import NodeFrames, assemble, find_culprit
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.engine.context import NodeContext
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
 from flowfile_dagster.errors import NodeError
-from flowfile_dagster.flow.graph import FlowGraph, FlowNode
+from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
 from flowfile_dagster.flow.wiring import Input
 from flowfile_dagster.plan.admission import Outcome, admit
 from flowfile_dagster.plan.node_hash import combine, explain_miss, hash_parts, recipe_hash
 from flowfile_dagster.plan.segments import Segment, delivers_table
-from flowfile_dagster.plan.sources import fingerprint_sources
+from flowfile_dagster.plan.sources import SourceState, check_unchanged, fingerprint_sources, source_state
 from flowfile_dagster.plan.stages import PlanInputs, Stage, is_found, plan_run
 from flowfile_dagster.store.fingerprints import FingerprintMemory
 from flowfile_dagster.store.index import Manifest, StoredTable, Written
@@ -32,6 +32,11 @@ from flowfile_dagster.store.store import ResultStore
 
 #: The inputs that take part, for each node of a segment that may run.
 Members: TypeAlias = Mapping[int, Sequence[Input]]
+
+
+def default_engine(mode: ExecutionMode) -> Engine:
+    """Development keeps every order that an operation defines; performance leaves the choice to Polars."""
+    return "in-memory" if mode == "development" else "auto"
 
 
 def run_segments(
@@ -88,16 +93,22 @@ class _Run:
         return None if ref is None else self.store.find(ref.node_hash)
 
     def fingerprint(self, node: FlowNode) -> str:
-        settings: Any = node.settings
         memory = FingerprintMemory(self.store.base / "fingerprints")
-        return fingerprint_sources(node.kind.sources(settings, self.context), memory.content_hash)
+        return fingerprint_sources(self._sources(node), memory.content_hash)
+
+    def _sources(self, node: FlowNode) -> tuple[Source, ...]:
+        settings: Any = node.settings
+        return node.kind.sources(settings, self.context)
 
     def settle(self, stage: Stage, *, is_target: bool) -> Iterator[NodeEvent]:
         segment = stage.segment
         if stage.action == "leave":
             self.outcomes.update(dict.fromkeys(segment.nodes, "done"))
-            if stage.manifest is not None:
-                self._keep(segment.root, stage.manifest)
+            try:
+                if stage.manifest is not None:
+                    self._keep(segment.root, stage.manifest)
+            except NODE_FAILURES as error:
+                yield from self._fail(segment, {segment.root: ()}, error)
             return
         members: dict[int, Sequence[Input]] = {}
         for node_id in segment.nodes:
@@ -151,15 +162,20 @@ class _Run:
         return find_culprit(members, self._stored_frames(segment), NodeContext(self.graph))
 
     def _keep(self, root: int, manifest: Manifest) -> None:
+        node = self.graph.nodes[root]
+        decided = manifest.open_handles
+        if decided is not None and Trait.BARRIER not in node.traits:
+            decided = self._decide(node, ())
+        if decided is not None:
+            self.open_handles[root] = frozenset(decided)
         self.outcomes[root] = "done"
         self.manifests[root] = manifest
         self.hashes[root] = manifest.node_hash
         self.contents.update({(root, handle): table.content_hash for handle, table in manifest.outputs.items()})
-        if manifest.open_handles is not None:
-            self.open_handles[root] = frozenset(manifest.open_handles)
 
     def _find_or_compute(self, segment: Segment, members: Members, *, is_target: bool) -> NodeEvent:
-        parts, recipe = self._identify(members, segment.root)
+        state: SourceState = {}
+        parts, recipe = self._identify(members, state)
         node_hash, fused = self.hashes[segment.root], _fused(segment, members)
         found = self.store.find(node_hash) or self._adopt(node_hash, recipe, parts)
         if found is not None and is_found(self.graph, segment, found, is_target=is_target):
@@ -170,6 +186,7 @@ class _Run:
         started = time.perf_counter()
         result = self._compute(segment, members, is_target=is_target)
         seconds = time.perf_counter() - started
+        check_unchanged(state)
         manifest = self.store.record(
             [node_hash, recipe],
             result.outputs,
@@ -181,23 +198,24 @@ class _Run:
         self._keep(segment.root, manifest)
         return NodeComputed(segment.root, manifest, why, seconds, fused)
 
-    def _identify(self, members: Members, root: int) -> tuple[dict[str, str], str]:
-        """Hash every member; gives the parts and the recipe of the root."""
+    def _identify(self, members: Members, state: SourceState) -> tuple[dict[str, str], str]:
+        """Hash every member; gives the parts and the recipe of the last, the root. Notes the state of the sources."""
         parts: dict[str, str] = {}
         recipe = ""
         for node_id, inputs in members.items():
             node = self.graph.nodes[node_id]
-            sources = self.nonce if Trait.VOLATILE in node.traits else self.fingerprint_of(node)
+            sources = self._look_at_sources(node, state)
             parts = hash_parts(node, inputs, [self.hashes[item.node_id] for item in inputs], sources)
             recipe = recipe_hash(parts, [self.contents[item.node_id, item.handle] for item in inputs])
             self.hashes[node_id] = combine(parts)
             self.contents.update({(node_id, handle): f"{recipe}:{handle}" for handle in node.handles})
         return parts, recipe
 
-    def fingerprint_of(self, node: FlowNode) -> str:
+    def _look_at_sources(self, node: FlowNode, state: SourceState) -> str:
         """The fingerprint of what a node reads; a source that cannot be read is that node's failure."""
         try:
-            return self.fingerprint(node)
+            state.update(source_state(self._sources(node)))
+            return self.nonce if Trait.VOLATILE in node.traits else self.fingerprint(node)
         except NODE_FAILURES as error:
             raise NodeError.from_exception(self.graph.location(node.node_id), error) from error
 
@@ -217,7 +235,6 @@ class _Run:
 
     def _compute(self, segment: Segment, members: Members, *, is_target: bool) -> _Result:
         node = self.graph.nodes[segment.root]
-        settings: Any = node.settings
         tables = self._tables_to_pass_on(node, members[segment.root])
         frames: NodeFrames = {}
         if tables is None:
@@ -231,9 +248,15 @@ class _Run:
         written = None
         if is_target and Trait.SINK in node.traits:
             written = self._write(node, stored["output-0"])
-        inputs = [self.store.scan(table) for table in tables or ()]
-        gate = node.kind.decide(settings, inputs, self.context) if Trait.GATE in node.traits else None
-        return _Result(outputs, None if gate is None else sorted(gate.open_handles), written)
+        return _Result(outputs, self._decide(node, tables or ()), written)
+
+    def _decide(self, node: FlowNode, tables: Sequence[StoredTable]) -> tuple[str, ...] | None:
+        """What a gate decides. A decision over data is kept with the result; one over parameters is each run's own."""
+        if Trait.GATE not in node.traits:
+            return None
+        settings: Any = node.settings
+        gate = node.kind.decide(settings, [self.store.scan(table) for table in tables], self.context)
+        return None if gate is None else tuple(sorted(gate.open_handles))
 
     def _tables_to_pass_on(self, node: FlowNode, inputs: Sequence[Input]) -> list[StoredTable] | None:
         """The stored inputs of a node that delivers the first of them unchanged; None where it must be built."""
@@ -265,7 +288,7 @@ class _Run:
 @dataclass(frozen=True)
 class _Result:
     outputs: Mapping[str, StoredTable]
-    open_handles: Sequence[str] | None
+    open_handles: tuple[str, ...] | None
     written: Written | None
 
 

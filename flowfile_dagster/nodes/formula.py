@@ -84,6 +84,8 @@ class Formula(NodeType[FormulaSettings]):
         if schema is None:
             return {"output-0": None}
         computed = {name: dtype for name, _, dtype in _columns(settings, schema)}
+        if any(isinstance(dtype, pl.Decimal) for dtype in computed.values()):
+            return super().predict(settings, inputs, context)
         return {"output-0": pl.Schema({**schema, **computed})}
 
     def lineage(

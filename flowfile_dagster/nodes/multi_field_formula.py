@@ -83,6 +83,8 @@ class MultiFieldFormula(NodeType[MultiFieldFormulaSettings]):
         if schema is None:
             return {"output-0": None}
         columns = _columns(settings.multi_field_formula_input, schema)
+        if any(isinstance(dtype, pl.Decimal) for _, dtype in columns.values()):
+            return super().predict(settings, inputs, context)
         return {"output-0": pl.Schema({**schema, **{name: dtype for name, (_, dtype) in columns.items()}})}
 
     def lineage(

@@ -10,17 +10,19 @@ import dagster as dg
 
 from flowfile_dagster.compile.cache import CompileCache
 from flowfile_dagster.compile.form import BrokenFlow, CompiledFlow
+from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
-from flowfile_dagster.engine.runner import run_segments
+from flowfile_dagster.engine.runner import default_engine, run_segments
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.document import parse_document
-from flowfile_dagster.flow.graph import FlowGraph, FlowNode
+from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
+from flowfile_dagster.flow.names import node_names
 from flowfile_dagster.flow.resolve import resolve_graph
 from flowfile_dagster.orchestration.io_manager import FlowfileIOManager, StoredResult
 from flowfile_dagster.orchestration.metadata import result_metadata
 from flowfile_dagster.orchestration.specs import FlowSpecs
 from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY, FlowPlace
-from flowfile_dagster.plan.segments import development_segments
+from flowfile_dagster.plan.segments import development_segments, performance_segments
 from flowfile_dagster.store.store import ResultStore
 
 
@@ -37,20 +39,41 @@ class FlowSource:
         return resolve_graph(parse_document(self.cache.read_text(self.key, Path(flow.path))), root=self.root)
 
 
-def build_flow_assets(flow: CompiledFlow, specs: FlowSpecs, source: FlowSource) -> dg.AssetsDefinition:
-    """The assets of a flow: any selection runs in one step, under every executor."""
+def build_flow_assets(
+    flow: CompiledFlow, specs: FlowSpecs, source: FlowSource, engine: Engine | None
+) -> list[dg.AssetsDefinition]:
+    """The assets of a flow: in development one step for any selection of nodes, in performance one per segment."""
+    name = "__".join(specs.place.key_prefix)
+    if specs.mode == "development":
+        return [_build_step(name, list(specs.by_output.values()), flow, specs, source, engine)]
+    nodes = {node.node_id: node for node in flow.nodes}
+    return [
+        _build_step(f"{name}__{nodes[segment.root].name}", specs.of_segment(segment), flow, specs, source, engine)
+        for segment in specs.segments
+    ]
 
+
+def _build_step(
+    name: str,
+    outputs: list[dg.AssetSpec],
+    flow: CompiledFlow,
+    specs: FlowSpecs,
+    source: FlowSource,
+    engine: Engine | None,
+) -> dg.AssetsDefinition:
     @dg.multi_asset(
-        name="__".join(specs.place.key_prefix),
-        specs=list(specs.by_output.values()),
+        name=name,
+        specs=outputs,
         can_subset=True,
         required_resource_keys={IO_MANAGER_KEY},
         description=flow.description or None,
+        config_schema=RUN_CONFIG,
     )
     def run_flow(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[StoredResult]]:
         io_manager: FlowfileIOManager = context.resources.original_resource_dict[IO_MANAGER_KEY]
         store = io_manager.open_store(context.instance)
-        yield from _Step(flow, specs, store, context).run(source.read_graph(flow))
+        mode: ExecutionMode = context.op_execution_context.op_config.get("mode") or specs.mode
+        yield from _Step(flow, specs, store, context).run(source.read_graph(flow), mode, engine)
 
     return run_flow
 
@@ -71,6 +94,16 @@ def build_broken_asset(flow: BrokenFlow, place: FlowPlace) -> dg.AssetsDefinitio
     return broken_flow
 
 
+#: What may be said of a step in the launchpad.
+RUN_CONFIG = {
+    "mode": dg.Field(
+        dg.Enum("FlowfileMode", [dg.EnumValue("development"), dg.EnumValue("performance")]),
+        is_required=False,
+        description="development: every node is computed and stored by itself; performance: nodes are fused",
+    )
+}
+
+
 class _Step:
     """One run of a flow's step: engine events become Dagster events."""
 
@@ -84,36 +117,42 @@ class _Step:
         self._failures: list[NodeError] = []
         self._not_run: list[int] = []
 
-    def run(self, graph: FlowGraph) -> Iterator[dg.MaterializeResult[StoredResult]]:
+    def run(
+        self, graph: FlowGraph, mode: ExecutionMode, engine: Engine | None
+    ) -> Iterator[dg.MaterializeResult[StoredResult]]:
         """Yield each selected asset as it completes; raise at the end if any node failed."""
         selected = self._context.selected_asset_keys
         outputs = {output: spec.key for output, spec in self._specs.by_output.items() if spec.key in selected}
         targets = {node_id for node_id, _ in outputs}
-        segments = development_segments(graph)
-        for event in run_segments(graph, segments, targets, self._store, ref_key=self._ref_key()):
+        segments = development_segments(graph) if mode == "development" else performance_segments(graph, targets)
+        chosen = engine or default_engine(mode)
+        for event in run_segments(graph, segments, targets, self._store, ref_key=self._ref_key(graph), engine=chosen):
             self._note(event, graph)
             if isinstance(event, (NodeComputed, NodeReused)):
                 for (node_id, handle), key in outputs.items():
                     if node_id == event.node_id:
-                        yield self._result(event, handle, key)
+                        yield self._result(event, handle, key, {"flowfile/mode": mode, "flowfile/engine": chosen})
         if self._failures:
             raise dg.Failure(self._summary(), allow_retries=False)
 
-    def _ref_key(self) -> Callable[[FlowNode], Sequence[str]]:
+    def _ref_key(self, graph: FlowGraph) -> Callable[[FlowNode], Sequence[str]]:
+        """The asset key; a fused node has none, and is referred to as if it had."""
+        names = node_names(graph)
         keys: Mapping[int, Sequence[str]] = {
             node_id: spec.key.path for (node_id, handle), spec in self._specs.by_output.items() if handle == "output-0"
         }
-        return lambda node: keys[node.node_id]
+        return lambda node: keys.get(node.node_id) or (*self._specs.place.key_prefix, names[node.node_id])
 
     def _result(
-        self, event: NodeComputed | NodeReused, handle: str, key: dg.AssetKey
+        self, event: NodeComputed | NodeReused, handle: str, key: dg.AssetKey, settings: Mapping[str, str]
     ) -> dg.MaterializeResult[StoredResult]:
         predicted = self._schemas[event.node_id].get(handle)
+        table = event.manifest.outputs.get(handle)
         return dg.MaterializeResult(
             asset_key=key,
             value=StoredResult(event.manifest.node_hash, handle),
-            metadata=result_metadata(event, handle, predicted, self._store),
-            data_version=dg.DataVersion(event.manifest.outputs[handle].content_hash),
+            metadata={**result_metadata(event, handle, predicted, self._store), **settings},
+            data_version=dg.DataVersion(event.manifest.node_hash if table is None else table.content_hash),
         )
 
     def _note(self, event: NodeEvent, graph: FlowGraph) -> None:

@@ -6,14 +6,16 @@ import gc
 import logging
 import os
 import warnings
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
 
 from flowfile_dagster.compile.cache import CompileCache, CompiledEntry, FlowRequest
 from flowfile_dagster.compile.form import BrokenFlow, CompiledFlow
+from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.errors import FlowFileError
 from flowfile_dagster.flow.files import find_flow_files
 from flowfile_dagster.flow.graph import ExecutionMode
@@ -29,7 +31,8 @@ _log = logging.getLogger(__name__)
 def build_definitions(
     flows: str | Path | Iterable[str | Path],
     *,
-    mode: ExecutionMode | None = None,
+    mode: ExecutionMode | Mapping[str, ExecutionMode] | None = None,
+    engine: Engine | None = None,
     root: str | Path | None = None,
     translator: FlowfileTranslator | None = None,
     io_manager: FlowfileIOManager | None = None,
@@ -39,7 +42,9 @@ def build_definitions(
 
     Args:
         flows: a folder, which is searched for ``.yaml``, ``.yml`` and ``.json`` files, or the files themselves.
-        mode: how flows run; only ``development`` exists so far, and is what every flow gets.
+        mode: how flows run: ``development`` (one asset per node) or ``performance`` (one per fused segment), for all
+            flows or by flow name (``folder/flow``). Default: each flow's own ``execution_mode``.
+        engine: which of Polars' engines runs the plans; default: in-memory in development, else Polars' choice.
         root: the folder that relative paths in flows stand under. Default: each flow file's folder, then the
             current working directory.
         translator: how nodes appear in Dagster.
@@ -51,8 +56,6 @@ def build_definitions(
         One asset per output of each node, external assets for the files that flows read, and the IO manager under
         the key ``flowfile_io_manager``. A file that does not load becomes one asset that says why.
     """
-    if mode == "performance":
-        raise ValueError("mode 'performance' is not available; use 'development' or None")
     io_manager = io_manager or FlowfileIOManager()
     root_path = None if root is None else Path(root).resolve()
     cache = CompileCache(_compiled_folder(compiled_folder), _store_folder(io_manager))
@@ -61,7 +64,8 @@ def build_definitions(
         # Code references and multi-assets are marked beta; that is our choice, not news for the user's log.
         warnings.simplefilter("ignore", category=dg.BetaWarning)
         entries = cache.load([FlowRequest(path, root_path) for path in places.values()])
-        return _definitions(dict(zip(places, entries, strict=True)), cache, root_path, translator, io_manager)
+        project = _Project(dict(zip(places, entries, strict=True)), cache, root_path, mode, engine)
+        return _definitions(project, translator or FlowfileTranslator(), io_manager)
 
 
 @contextmanager
@@ -76,38 +80,45 @@ def _paused_garbage_collection() -> Generator[None, None, None]:
             gc.enable()
 
 
-def _definitions(
-    entries: dict[FlowPlace, CompiledEntry],
-    cache: CompileCache,
-    root: Path | None,
-    translator: FlowfileTranslator | None,
-    io_manager: FlowfileIOManager,
-) -> dg.Definitions:
-    loaded = [(place, entry.flow) for place, entry in entries.items() if isinstance(entry.flow, CompiledFlow)]
-    builder = SpecBuilder(loaded, translator or FlowfileTranslator())
+@dataclass(frozen=True)
+class _Project:
+    entries: Mapping[FlowPlace, CompiledEntry]
+    cache: CompileCache
+    root: Path | None
+    mode: ExecutionMode | Mapping[str, ExecutionMode] | None
+    engine: Engine | None
+
+    def mode_of(self, place: FlowPlace, flow: CompiledFlow) -> ExecutionMode:
+        chosen = self.mode.get(place.group) if isinstance(self.mode, Mapping) else self.mode
+        return chosen or flow.execution_mode
+
+
+def _definitions(project: _Project, translator: FlowfileTranslator, io_manager: FlowfileIOManager) -> dg.Definitions:
+    loaded = [(place, entry.flow) for place, entry in project.entries.items() if isinstance(entry.flow, CompiledFlow)]
+    builder = SpecBuilder(loaded, translator)
     assets: list[dg.AssetsDefinition] = []
-    for place, entry in entries.items():
-        built = _build_assets(entry, place, builder, FlowSource(cache, entry.key, root))
+    for place, entry in project.entries.items():
+        built = _build_assets(entry, place, builder, project)
         if isinstance(built, BrokenFlow):
             _log.error("flow file does not load: %s", built.error)
-            built = build_broken_asset(built, place)
-        if built is not None:
-            assets.append(built)
+            built = [build_broken_asset(built, place)]
+        assets.extend(built)
     return dg.Definitions(assets=[*assets, *builder.source_specs()], resources={IO_MANAGER_KEY: io_manager})
 
 
 def _build_assets(
-    entry: CompiledEntry, place: FlowPlace, builder: SpecBuilder, source: FlowSource
-) -> dg.AssetsDefinition | BrokenFlow | None:
-    """The assets of a flow; None for one without nodes, and the flow as broken where it cannot have assets."""
+    entry: CompiledEntry, place: FlowPlace, builder: SpecBuilder, project: _Project
+) -> list[dg.AssetsDefinition] | BrokenFlow:
+    """The assets of a flow; none for one without nodes, and the flow as broken where it cannot have assets."""
     flow = entry.flow
     if isinstance(flow, BrokenFlow):
         return flow
     try:
-        specs = builder.flow_specs(place)
+        specs = builder.flow_specs(place, project.mode_of(place, flow))
     except FlowFileError as error:
         return BrokenFlow(flow.name, flow.path, str(error))
-    return build_flow_assets(flow, specs, source) if specs.by_output else None
+    source = FlowSource(project.cache, entry.key, project.root)
+    return build_flow_assets(flow, specs, source, project.engine) if specs.by_output else []
 
 
 def _find_flows(flows: str | Path | Iterable[str | Path]) -> dict[FlowPlace, Path]:

@@ -78,9 +78,7 @@ class SpecBuilder:
             for handle in node.schemas
         }
 
-    def _deps(
-        self, place: FlowPlace, segment: CompiledSegment, nodes: Mapping[int, CompiledNode]
-    ) -> list[dg.AssetKey]:
+    def _deps(self, place: FlowPlace, segment: CompiledSegment, nodes: Mapping[int, CompiledNode]) -> list[dg.AssetKey]:
         """The results that a segment reads, and what it reads outside."""
         members = [nodes[node_id] for node_id in segment.nodes]
         inside = set(segment.nodes)

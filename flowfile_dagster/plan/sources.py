@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from flowfile_dagster.contract.node_type import Source
+from flowfile_dagster.errors import DataError
 from flowfile_dagster.plan.node_hash import canonical_hash
+from flowfile_dagster.store.fingerprints import stat_signature
+
+#: Size, modification time and inode of files.
+SourceState: TypeAlias = dict[Path, tuple[int, int, int]]
 
 
 def fingerprint_sources(sources: Sequence[Source], content_hash: Callable[[Path], str]) -> str:
@@ -20,6 +26,22 @@ def fingerprint_sources(sources: Sequence[Source], content_hash: Callable[[Path]
     if not sources:
         return ""
     return canonical_hash([_fingerprint(source, content_hash) for source in sources])
+
+
+def source_state(sources: Sequence[Source]) -> SourceState:
+    """Size, time and inode of every file whose content is read.
+
+    Raises:
+        OSError: a file cannot be looked at.
+    """
+    return {path: stat_signature(path) for source in sources if source.content for path in source.files}
+
+
+def check_unchanged(state: SourceState) -> None:
+    """Raise a `DataError` if a file is not as it was: what was read of it may be a mixture."""
+    for path, signature in state.items():
+        if stat_signature(path) != signature:
+            raise DataError(f"{path} changed while it was read; run the node again")
 
 
 def _fingerprint(source: Source, content_hash: Callable[[Path], str]) -> object:

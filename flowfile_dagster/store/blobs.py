@@ -1,4 +1,4 @@
-"""Content hash to Arrow IPC file: immutable, published by replace, never overwritten."""
+"""Content hash to Arrow IPC file: immutable, published by replace, never overwritten while it is whole."""
 
 from __future__ import annotations
 
@@ -42,12 +42,20 @@ def write_table(folder: Path, table: pl.DataFrame) -> tuple[str, int]:
         table.write_ipc(temporary, compression="uncompressed")
         content_hash, size = hash_file(temporary)
         path = blob_path(folder, content_hash)
-        if not path.exists():
+        if not _has_size(path, size):
             path.parent.mkdir(exist_ok=True)
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     return content_hash, size
+
+
+def _has_size(path: Path, size: int) -> bool:
+    """Whether the file is there whole; one that was cut off is replaced by the same content."""
+    try:
+        return path.stat().st_size == size
+    except OSError:
+        return False
 
 
 def blob_path(folder: Path, content_hash: str) -> Path:

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from flowfile_dagster.columns.schema import schema_from_json, schema_to_json
+from flowfile_dagster.errors import SettingsError
 from flowfile_dagster.store.blobs import published_by_replace
 
 FORMAT_VERSION = 1
@@ -74,7 +75,7 @@ def read_manifest(folder: Path, node_hash: str) -> Manifest | None:
         return None
     try:
         return _parse_manifest(value)
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError, SettingsError):
         return None
 
 

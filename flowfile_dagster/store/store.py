@@ -100,8 +100,9 @@ class ResultStore:
 
     def latest(self, key: Sequence[str]) -> Ref | None:
         """The latest materialization of `key`."""
-        value = read_json(self._ref_path(key))
-        return None if value is None else Ref(value["node_hash"], value["handle"], value["run_id"])
+        value = read_json(self._ref_path(key)) or {}
+        ref = Ref(*(str(value.get(field) or "") for field in ("node_hash", "handle", "run_id")))
+        return ref if ref.node_hash else None
 
     def _ref_path(self, key: Sequence[str]) -> Path:
         return self.base.joinpath("refs", *(_safe(part) for part in key[:-1]), f"{_safe(key[-1])}.json")

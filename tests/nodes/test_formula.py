@@ -101,3 +101,9 @@ def test_missing_column_names_the_entry_and_columns_made_before() -> None:
 def test_unknown_output_type_does_not_load(data_type: str) -> None:
     with pytest.raises(ValidationError, match="is not a type name"):
         parse_settings("formula", formulas(("b", "1", data_type)))
+
+
+def test_quotient_of_decimals_is_predicted_with_the_precision_it_gets() -> None:
+    rows = pl.DataFrame({"d": ["3.00"]}).cast(pl.Decimal(12, 2))
+    expected = rows.with_columns(h=pl.Series(["1.50"]).cast(pl.Decimal(38, 2)))
+    assert_node("formula", formulas(("h", "[d] / 2")), [rows], expected)

@@ -97,3 +97,8 @@ def test_column_listed_twice_is_an_error() -> None:
 def test_name_with_double_quote_cannot_be_a_text() -> None:
     with pytest.raises(FormulaError, match="holds a double quote"):
         run_node("multi_field_formula", rule("[_CurrentFieldName_]"), pl.DataFrame({'a"b': [1]}))
+
+
+def test_quotient_of_decimals_is_predicted_with_the_precision_it_gets() -> None:
+    rows = pl.DataFrame({"d": ["3.00"]}).cast(pl.Decimal(12, 2))
+    assert_node("multi_field_formula", rule("[d] / 2"), [rows], pl.DataFrame({"d": ["1.50"]}).cast(pl.Decimal(38, 2)))

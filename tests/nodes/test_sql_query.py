@@ -122,3 +122,9 @@ def test_sql_query_with_a_clock_is_volatile() -> None:
     node = find_node_type("sql_query")
     assert Trait.VOLATILE in node.traits_of(parse_settings("sql_query", sql("SELECT CURRENT_DATE AS d")))
     assert Trait.VOLATILE not in node.traits_of(parse_settings("sql_query", sql("SELECT a AS randomly FROM input_1")))
+
+
+def test_sql_query_quotient_of_decimals_is_predicted_with_the_precision_it_gets() -> None:
+    rows = pl.DataFrame({"d": ["3.00"]}).cast(pl.Decimal(12, 2))
+    expected = pl.DataFrame({"h": ["1.50"]}).cast(pl.Decimal(38, 2))
+    assert_node("sql_query", sql("SELECT d / 2 AS h FROM input_1"), [rows], expected)

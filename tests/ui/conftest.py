@@ -43,13 +43,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def browser(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def browser(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Screenshots go to the folder that ``FLOWFILE_SCREENSHOTS`` names, if it is set."""
     pytest.importorskip("selenium", reason="the UI test needs selenium: pip install 'flowfile-dagster[ui]'")
     chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
     chromedriver = shutil.which("chromedriver")
     if chromium is None or chromedriver is None:
         pytest.skip("the UI test needs Chromium and its driver: apt-get install chromium chromium-driver")
+    # Only now: without a browser nobody wants to wait for a server.
+    server: Server = request.getfixturevalue("server")
     opened = Browser(server.url, chromium, chromedriver, tmp_path_factory.mktemp("profile"))
     try:
         yield opened

@@ -1,0 +1,62 @@
+"""Every failure begins with flow / node id / type / reference: cause, and names what there is."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from flowfile_dagster import load_flow
+from tests.factories import JsonObject, advanced_filter, formula, join, manual, node, read_csv, write_file, write_flow
+
+SOURCE = manual(1, {"a": [1, 2], "t": ["x", "7"]}, "Int64", "String")
+OTHER = manual(2, {"a": ["x"], "z": [1]}, "String", "Int64")
+
+
+MUST_HAVE_B: JsonObject = {
+    "sort_input": [],
+    "output_field_config": {
+        "enabled": True, "validation_mode_behavior": "raise_on_missing", "fields": [{"name": "b"}],
+    },
+}  # fmt: skip
+FAILING: list[tuple[JsonObject, str]] = [
+    (node(3, "sort", {"sort_input": [{"column": "b"}]}, 1), "sort: sort_input: column 'b' is not in the input"),
+    (formula(3, 1, "n", "[b] + 1"), r"formula: .*formula '\[b\] \+ 1': .*'b'.*'a', 't'"),
+    (formula(3, 1, "n", "[a] +* 1"), r"formula: .*formula '\[a\] \+\* 1': "),
+    (formula(3, 1, "n", 'to_integer("x") + [a]', node_reference="late"), "formula / late: .*x"),
+    (advanced_filter(3, 1, "[b] > 1"), "filter: .*'b'"),
+    (advanced_filter(3, 1, "[a] + 1"), "filter: .*(true or false|[Bb]oolean)"),
+    (node(3, "record_id", {"record_id_input": {"output_column_name": "a"}}, 1), "record_id: .*'a'"),
+    (join(3, 1, 2, "b"), "join: .*column 'b' is not in the input"),
+    (join(3, 1, 2, "a"), "join: .*'a'.*(Int64|type)"),
+    (read_csv(3, "/nowhere/in.csv"), "read: .*/nowhere/in.csv"),
+    (write_file(3, 1, Path("/nowhere/out.csv")), "output: .*folder /nowhere does not exist"),
+    (node(3, "sort", MUST_HAVE_B, 1), "sort: output_field_config.fields: the result has no column 'b'; it has 'a', 't'"),
+    (node(3, "group_by", {"groupby_input": {"agg_cols": [{"old_name": "b", "agg": "sum"}]}}, 1), "group_by: .*'b'"),
+    (node(3, "unique", {"unique_input": {"columns": ["b"]}}, 1), "unique: .*column 'b' is not in the input"),
+    (node(3, "sort", None, 1), "sort: setting_input: the node has not been configured in Flowfile"),
+    (node(3, "sort", {"sort_input": [{}]}, 1), r"sort: setting_input.sort_input\[0\].column: is required"),
+    (node(3, "sort", {"sort_input": []}), "sort: input_ids: the node needs 1 input, has 0"),
+    (node(3, "teleport", {}, 1), "teleport: node type 'teleport' is not known"),
+    (node(3, "kafka_source", {}), "kafka_source: nodes of type 'kafka_source' cannot run yet"),
+    (node(3, "gate", {"gate_input": {"parameter": "q"}}, 1), "gate: .*: the flow has no parameter 'q'"),
+    (
+        node(3, "polars_code", {"polars_code_input": {"polars_code": "output_df = input_df.select('b')"}}, 1),
+        "polars_code: .*b",
+    ),
+    (node(3, "sql_query", {"sql_query_input": {"sql_code": "select b from input_1"}}, 1), "sql_query: .*b"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"), FAILING, ids=[f"{i}-{entry['type']}" for i, (entry, _) in enumerate(FAILING)]
+)
+def test_first_line_says_where_and_why_and_other_branches_run(tmp_path: Path, entry: JsonObject, expected: str) -> None:
+    nodes = [SOURCE, OTHER, entry, formula(4, 3, "after", "1"), formula(5, 1, "beside", "[a]")]
+    run = load_flow(write_flow(tmp_path / "sales.json", nodes)).run()
+    assert run.status == {**run.status, 1: "computed", 2: "computed", 3: "failed", 4: "skipped", 5: "computed"}
+    assert list(run.errors) == [3]
+    with pytest.raises(type(run.errors[3]), match=f"^sales / 3 / {expected}") as caught:
+        run.frame(3)
+    first = str(caught.value).partition("\n")[0]
+    assert len(first) < 400
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)

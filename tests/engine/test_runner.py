@@ -1,0 +1,279 @@
+"""Runs through the front door: what is computed, reused, skipped, and left alone."""
+
+import gc
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from flowfile_dagster import Flow, load_flow
+from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeSkipped
+from flowfile_dagster.errors import NodeError, SelectionError
+from flowfile_dagster.nodes.sort import Sort
+from tests.factories import (
+    JsonObject,
+    fifteen_nodes,
+    formula,
+    manual,
+    node,
+    read_csv,
+    write_file,
+    write_flow,
+)
+
+Load = Callable[..., Flow]
+GATE: JsonObject = {"gate_input": {"parameter": "p", "operator": "equals", "value": "go"}}
+SAMPLE: JsonObject = {"sample_method": "random", "sample_size": 20}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    def load(*nodes: JsonObject, p: str = "go") -> Flow:
+        path = write_flow(tmp_path / "shop.json", nodes, parameters=[{"name": "p"}])
+        return load_flow(path, parameters={"p": p})
+
+    return load
+
+
+def events_of(flow: Flow, **options: Any) -> dict[int, NodeEvent]:
+    events: list[NodeEvent] = []
+    flow.run(on_event=events.append, **options)
+    return {event.node_id: event for event in events}
+
+
+def test_run_without_a_store_computes_everything_and_leaves_nothing_behind(load: Load) -> None:
+    run = load(*fifteen_nodes()).run()
+    assert set(run.status.values()) == {"computed"}
+    assert run.is_success
+    assert run.frame(12).rows() == [(2,)]
+    base = run.store.base
+    assert base.exists()
+    del run
+    gc.collect()
+    assert not base.exists()
+
+
+def test_events_come_in_topological_order_as_nodes_complete(load: Load) -> None:
+    flow = load(*fifteen_nodes())
+    assert list(events_of(flow)) == list(flow.nodes)
+
+
+def test_target_by_id_text_or_reference_runs_what_it_needs_only(load: Load) -> None:
+    nodes = [manual(1, {"a": [1]}), formula(2, 1, "b", "[a]", node_reference="doubled"), formula(3, 2, "c", "[b]")]
+    for target in (2, "2", "doubled"):
+        assert load(*nodes).run(targets=[target]).status == {1: "computed", 2: "computed"}
+    with pytest.raises(SelectionError, match="no node 'tripled'"):
+        load(*nodes).run(targets=["tripled"])
+
+
+def test_second_run_on_a_store_computes_nothing(load: Load, store: Path) -> None:
+    first, second = (load(*fifteen_nodes()).run(store=store) for _ in range(2))
+    assert set(second.status.values()) == {"hit"}
+    assert second.frame(11).equals(first.frame(11))
+
+
+def test_edited_node_and_its_descendants_run_and_say_why(load: Load, store: Path) -> None:
+    load(*fifteen_nodes("[a] * 2")).run(store=store)
+    events = events_of(load(*fifteen_nodes("[a] * 3")), store=store)
+    why = {node_id: event.why for node_id, event in events.items() if isinstance(event, NodeComputed)}
+    assert why == {5: "settings", **dict.fromkeys((6, 7, 8, 9, 10, 11, 12), "upstream")}
+
+
+def test_recomputed_node_of_equal_content_stops_the_wave(load: Load, store: Path) -> None:
+    load(*fifteen_nodes("[a] * 2")).run(store=store)
+    for _ in range(2):
+        status = load(*fifteen_nodes("2 * [a]")).run(store=store).status
+    assert set(status.values()) == {"hit"}
+
+
+def test_target_below_stored_results_leaves_them_alone(load: Load, store: Path) -> None:
+    load(*fifteen_nodes()).run(store=store, targets=[5])
+    assert load(*fifteen_nodes()).run(store=store, targets=[6]).status == {6: "computed"}
+
+
+def test_lost_result_is_computed_again(load: Load, store: Path) -> None:
+    run = load(*fifteen_nodes()).run(store=store)
+    for path in store.rglob("*.arrow"):
+        path.write_bytes(b"")
+    again = load(*fifteen_nodes()).run(store=store)
+    assert again.is_success
+    assert again.status[11] == "computed"
+    assert again.frame(11).equals(run.frame(11))
+
+
+def test_changed_source_file_recomputes_and_a_touched_one_does_not(load: Load, store: Path, tmp_path: Path) -> None:
+    data = tmp_path / "in.csv"
+    data.write_text("a\n1\n")
+    flow = [read_csv(1, data), formula(2, 1, "b", "[a] + 1"), manual(3, {"a": [1]})]
+    load(*flow).run(store=store)
+    os.utime(data, (1, 1))
+    assert set(load(*flow).run(store=store).status.values()) == {"hit"}
+    data.write_text("a\n2\n")
+    assert load(*flow).run(store=store).status == {1: "computed", 2: "computed", 3: "hit"}
+
+
+def test_source_that_changes_while_it_is_read_fails_and_is_not_kept(
+    load: Load, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "in.csv"
+    data.write_text("a\n1\n")
+    flow = load(read_csv(1, data))
+    compute = type(flow.nodes[1].kind).compute
+
+    def change_and_compute(*given: Any) -> Any:
+        data.write_text("a\n22\n")
+        return compute(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(flow.nodes[1].kind), "compute", change_and_compute)
+        run = flow.run(store=store)
+    assert str(run.errors[1]) == f"shop / 1 / read: {data} changed while it was read; run the node again"
+    data.write_text("a\n1\n")
+    assert flow.run(store=store).frame(1).rows() == [(1,)]
+
+
+def test_failure_skips_what_is_below_it_and_nothing_else(load: Load) -> None:
+    nodes = [manual(1, {"a": [1]}), formula(2, 1, "b", "[x]"), formula(3, 2, "c", "1"), formula(4, 1, "d", "[a]")]
+    run = load(*nodes, node(5, "union", {}, 3, 4), formula(6, 4, "e", "[y]")).run()
+    assert run.status == {1: "computed", 2: "failed", 3: "skipped", 4: "computed", 5: "skipped", 6: "failed"}
+    assert list(run.errors) == [2, 6]
+    assert not run.is_success
+    with pytest.raises(NodeError, match="shop / 2 / formula: "):
+        run.frame(2)
+    with pytest.raises(SelectionError, match=r"node 3 has no result 'output-0' \(skipped\)"):
+        run.frame(3)
+    assert run.frame(4)["d"].to_list() == [1]
+
+
+def test_failed_node_is_tried_again_and_the_others_are_hits(load: Load, store: Path, tmp_path: Path) -> None:
+    data = tmp_path / "later.csv"
+    flow = load(manual(1, {"a": [1]}), read_csv(2, data), formula(3, 2, "b", "[a]"))
+    assert flow.run(store=store).status == {1: "computed", 2: "failed", 3: "skipped"}
+    data.write_text("a\n1\n")
+    assert flow.run(store=store).status == {1: "hit", 2: "computed", 3: "computed"}
+
+
+def test_panic_of_polars_is_the_error_of_its_node(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    def panic(*given: object) -> Any:
+        raise pl.exceptions.PanicException("the sky fell")
+
+    flow = load(manual(1, {"a": [1]}), node(2, "sort", {"sort_input": []}, 1), formula(3, 1, "b", "[a]"))
+    monkeypatch.setattr(Sort, "compute", panic)
+    run = flow.run()
+    assert run.status == {1: "computed", 2: "failed", 3: "computed"}
+    assert str(run.errors[2]).startswith("shop / 2 / sort: the sky fell\nPanicException: ")
+
+
+def test_interrupt_is_no_failure_of_a_node(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*given: object) -> Any:
+        raise KeyboardInterrupt
+
+    flow = load(manual(1, {"a": [1]}), node(2, "sort", {"sort_input": []}, 1))
+    monkeypatch.setattr(Sort, "compute", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        flow.run()
+
+
+def gated(kind: JsonObject, **extra: Any) -> list[JsonObject]:
+    return [manual(1, {"a": [1]}), node(2, "gate", kind, 1, **extra), formula(3, 2, "b", "[a]"), manual(4, {"a": [9]})]
+
+
+def test_closed_gate_leaves_what_is_below_out_without_an_error(load: Load) -> None:
+    run = load(*gated(GATE), p="stop").run()
+    assert run.status == {1: "computed", 2: "computed", 3: "skipped", 4: "computed"}
+    assert run.is_success
+    event = events_of(load(*gated(GATE), p="stop"))[3]
+    assert isinstance(event, NodeSkipped)
+    assert event.is_deliberate
+
+
+def test_stored_gate_obeys_the_parameter_of_this_run(load: Load, store: Path) -> None:
+    assert load(*gated(GATE), p="go").run(store=store).status[3] == "computed"
+    assert load(*gated(GATE), p="stop").run(store=store).status == {1: "hit", 2: "hit", 3: "skipped", 4: "hit"}
+    assert load(*gated(GATE), p="go").run(store=store).status[3] == "hit"
+    other = load(*[*gated(GATE)[:2], formula(3, 2, "b", "[a] + 1")], p="stop")
+    assert other.run(store=store, targets=[3]).status[3] == "skipped"
+
+
+def test_formula_gate_decides_by_data_and_the_decision_is_stored(load: Load, store: Path) -> None:
+    def kind(text: str) -> JsonObject:
+        return {"gate_input": {"condition_source": "formula", "formula": text}}
+
+    for expected in ("computed", "hit"):
+        assert load(*gated(kind("[a] > 0"))).run(store=store).status[3] == expected
+    for _ in range(2):
+        assert load(*gated(kind("[a] > 5"))).run(store=store).status[3] == "skipped"
+
+
+def test_union_runs_on_the_inputs_that_gates_leave_open(load: Load, store: Path) -> None:
+    nodes = [*gated(GATE), node(5, "union", {}, 3, 4)]
+    assert load(*nodes, p="stop").run(store=store).frame(5).rows() == [(9,)]
+    assert load(*nodes, p="go").run(store=store).frame(5).rows() == [(1, 1), (9, None)]
+
+
+def test_sink_writes_only_where_it_is_wanted_itself(load: Load, store: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    flow = load(manual(1, {"a": [1]}), write_file(2, 1, target), formula(3, 2, "b", "[a]"))
+    assert flow.run(store=store, targets=[1, 3]).status == {1: "computed", 2: "computed", 3: "computed"}
+    assert not target.exists()
+    assert flow.run(store=store, targets=[2]).status == {2: "computed"}
+    assert target.exists()
+    assert flow.run(store=store, targets=[2]).status == {2: "hit"}
+    target.write_text("somebody else's")
+    assert flow.run(store=store).status == {1: "hit", 2: "computed", 3: "hit"}
+
+
+def test_appending_sink_writes_every_time_that_it_is_wanted(load: Load, store: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    flow = load(manual(1, {"a": [1]}), write_file(2, 1, target, write_mode="append"))
+    for rows in (1, 2, 3):
+        assert flow.run(store=store).status[2] == "computed"
+        assert pl.read_csv(target).height == rows
+
+
+def test_volatile_node_runs_whenever_it_is_wanted_and_its_readers_share_one_result(load: Load, store: Path) -> None:
+    nodes = [manual(1, {"a": list(range(200))}), node(2, "sample", SAMPLE, 1), formula(3, 2, "b", "[a]")]
+    flow = load(*nodes, formula(4, 2, "b", "[a]"))
+    first, second = flow.run(store=store), flow.run(store=store)
+    assert second.status == {1: "hit", 2: "computed", 3: "computed", 4: "hit"}
+    assert second.frame(3).equals(second.frame(4))
+    assert not second.frame(2).equals(first.frame(2))
+    assert flow.run(store=store, targets=[3]).status == {3: "hit"}
+
+
+def test_output_fields_are_applied_after_the_node(load: Load) -> None:
+    fields = [{"name": "z", "data_type": "Int64", "default_value": "7"}, {"name": "a", "data_type": "Int64"}]
+    config = {"enabled": True, "validation_mode_behavior": "add_missing", "fields": fields}
+    entry = formula(2, 1, "b", "[a]")
+    entry["setting_input"]["output_field_config"] = config
+    passing = node(3, "wait_for", {"output_field_config": config}, 1, right=2)
+    run = load(manual(1, {"a": [1]}), entry, passing).run()
+    assert run.frame(2).to_dict(as_series=False) == run.frame(3).to_dict(as_series=False) == {"z": [7], "a": [1]}
+
+
+def test_every_output_has_its_frame_and_its_readers(load: Load) -> None:
+    settings = {"filter_input": {"mode": "advanced", "advanced_filter": "[a] > 1"}, "split_mode": True}
+    split = node(2, "filter", settings, 1, outputs=[3, 4], output_handles=["output-0", "output-1"])
+    run = load(manual(1, {"a": [1, 2, 3]}), split, formula(3, 2, "b", "1"), formula(4, 2, "b", "0")).run()
+    assert run.frame(2, "output-0")["a"].to_list() == run.frame(3)["a"].to_list() == [2, 3]
+    assert run.frame(2, "output-1")["a"].to_list() == run.frame(4)["a"].to_list() == [1]
+    with pytest.raises(SelectionError, match="has no result 'output-2'"):
+        run.frame(2, "output-2")
+
+
+def test_passthrough_stores_no_second_copy(load: Load, store: Path) -> None:
+    load(manual(1, {"a": [1]}), node(2, "explore_data", {}, 1), node(3, "gate", GATE, 2)).run(store=store)
+    assert len(list(store.rglob("*.arrow"))) == 1
+
+
+def test_only_development_mode_exists(load: Load) -> None:
+    with pytest.raises(SelectionError, match="shop: mode 'turbo' is not available"):
+        load(manual(1, {"a": [1]})).run("turbo")  # type: ignore[arg-type]

@@ -1,0 +1,125 @@
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from flowfile_dagster.store import fingerprints
+from flowfile_dagster.store.fingerprints import FingerprintMemory, stat_signature
+
+SECOND = 1_000_000_000
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Every file whose content was read."""
+    read: list[Path] = []
+    hash_file = fingerprints.hash_file
+
+    def note(path: Path) -> tuple[str, int]:
+        read.append(path)
+        return hash_file(path)
+
+    monkeypatch.setattr(fingerprints, "hash_file", note)
+    return read
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> FingerprintMemory:
+    return FingerprintMemory(tmp_path / "memory")
+
+
+def settled(path: Path, text: str, *, age: float = 10) -> Path:
+    path.write_text(text)
+    when = time.time_ns() - int(age * SECOND)
+    os.utime(path, ns=(when, when))
+    return path
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_unchanged_file_is_read_once(tmp_path: Path, memory: FingerprintMemory, reads: list[Path]) -> None:
+    path = settled(tmp_path / "a.csv", "abc")
+    assert memory.remembered(path) is None
+    assert [memory.content_hash(path) for _ in range(3)] == [sha256("abc")] * 3
+    assert memory.remembered(path) == sha256("abc")
+    assert reads == [path]
+
+
+def test_memory_outlives_the_process(tmp_path: Path, memory: FingerprintMemory, reads: list[Path]) -> None:
+    path = settled(tmp_path / "a.csv", "abc")
+    memory.content_hash(path)
+    assert FingerprintMemory(tmp_path / "memory").content_hash(path) == sha256("abc")
+    assert len(reads) == 1
+
+
+def test_other_content_of_the_same_size_is_noticed(tmp_path: Path, memory: FingerprintMemory) -> None:
+    path = settled(tmp_path / "a.csv", "abc")
+    memory.content_hash(path)
+    settled(path, "abd", age=9)
+    assert memory.remembered(path) is None
+    assert memory.content_hash(path) == sha256("abd")
+
+
+def test_other_file_put_in_its_place_is_noticed_even_with_the_same_time(
+    tmp_path: Path, memory: FingerprintMemory
+) -> None:
+    path = settled(tmp_path / "a.csv", "abc")
+    memory.content_hash(path)
+    other = settled(tmp_path / "b.csv", "abd")
+    os.utime(other, ns=(path.stat().st_mtime_ns,) * 2)
+    other.replace(path)
+    assert memory.content_hash(path) == sha256("abd")
+
+
+def test_touch_is_read_again_but_is_no_change(tmp_path: Path, memory: FingerprintMemory, reads: list[Path]) -> None:
+    path = settled(tmp_path / "a.csv", "abc")
+    before = memory.content_hash(path)
+    settled(path, "abc", age=5)
+    assert memory.content_hash(path) == before
+    assert len(reads) == 2
+
+
+@pytest.mark.parametrize("age", [0, 1, -3600])
+def test_file_that_may_still_change_in_the_same_tick_is_not_remembered(
+    tmp_path: Path, memory: FingerprintMemory, age: float
+) -> None:
+    path = settled(tmp_path / "a.csv", "abc", age=age)
+    assert memory.content_hash(path) == sha256("abc")
+    assert memory.remembered(path) is None
+
+
+def test_file_that_changes_while_it_is_read_is_not_remembered(
+    tmp_path: Path, memory: FingerprintMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = settled(tmp_path / "a.csv", "abc")
+
+    def hash_then_change(file: Path) -> tuple[str, int]:
+        settled(file, "abcdef", age=9)
+        return sha256("abc"), 3
+
+    monkeypatch.setattr(fingerprints, "hash_file", hash_then_change)
+    memory.content_hash(path)
+    assert memory.remembered(path) is None
+
+
+def test_missing_file_is_an_error_and_has_no_remembered_hash(tmp_path: Path, memory: FingerprintMemory) -> None:
+    path = settled(tmp_path / "a.csv", "abc")
+    memory.content_hash(path)
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        memory.content_hash(path)
+    with pytest.raises(FileNotFoundError):
+        stat_signature(path)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"state": 7}'])
+def test_garbage_in_the_memory_is_forgotten(tmp_path: Path, memory: FingerprintMemory, content: str) -> None:
+    path = settled(tmp_path / "a.csv", "abc")
+    memory.content_hash(path)
+    (entry,) = (tmp_path / "memory").rglob("*.json")
+    entry.write_text(content)
+    assert memory.content_hash(path) == sha256("abc")
