@@ -97,7 +97,12 @@ class Flow:
 
         Returns:
             The run; it never raises for a failed node, see `FlowRun.errors`.
+
+        Raises:
+            SelectionError: there is no such mode or node.
         """
+        if mode not in ("development", "performance"):
+            raise SelectionError(f"{self.name}: mode {mode!r} is not available; use 'development' or 'performance'")
         wanted = None if targets is None else [self.graph.find_node(name) for name in targets]
         run = FlowRun(self, store)
         for event in run.execute(mode, wanted, engine):

@@ -80,7 +80,7 @@ def flow_data(nodes: Sequence[JsonObject], **settings: Any) -> JsonObject:
         "flowfile_version": "0.23.3",
         "flowfile_id": 1,
         "flowfile_name": "test",
-        "flowfile_settings": settings,
+        "flowfile_settings": {"execution_mode": "Development", **settings},
         "nodes": [{"outputs": outputs.get(entry["id"], []), **entry} for entry in nodes],
     }
 

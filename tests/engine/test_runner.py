@@ -274,6 +274,6 @@ def test_passthrough_stores_no_second_copy(load: Load, store: Path) -> None:
     assert len(list(store.rglob("*.arrow"))) == 1
 
 
-def test_only_development_mode_exists(load: Load) -> None:
+def test_unknown_mode_is_refused(load: Load) -> None:
     with pytest.raises(SelectionError, match="shop: mode 'turbo' is not available"):
         load(manual(1, {"a": [1]})).run("turbo")  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from flowfile_dagster import build_definitions
+from flowfile_dagster.flow.graph import ExecutionMode
 from tests.factories import JsonObject, write_flow
 
 
@@ -33,12 +34,13 @@ class RunResult:
 class Project:
     folder: Path
     instance: dg.DagsterInstance
+    mode: ExecutionMode | None = None
 
     def write(self, nodes: Sequence[JsonObject], name: str = "shop", **settings: Any) -> Path:
         return write_flow(self.folder / f"{name}.json", nodes, **settings)
 
     def definitions(self) -> dg.Definitions:
-        return build_definitions(self.folder, compiled_folder=self.folder / ".compiled")
+        return build_definitions(self.folder, mode=self.mode, compiled_folder=self.folder / ".compiled")
 
     def run(self, names: Iterable[str] | None = None, *, flow: str = "shop") -> RunResult:
         """Materialize assets of a flow by node name; all of them by default."""

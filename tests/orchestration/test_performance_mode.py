@@ -1,0 +1,122 @@
+"""A flow in performance mode: one asset and one step for each fused segment, the same results as development."""
+
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from flowfile_dagster.store.store import ResultStore
+from tests.factories import JsonObject, fifteen_nodes, formula, join, manual, node, read_csv, write_file
+from tests.orchestration.project import Project, RunResult
+
+
+@pytest.fixture
+def performance(project: Project) -> Project:
+    return Project(project.folder, project.instance, "performance")
+
+
+def group(node_id: int, source: int) -> JsonObject:
+    columns = [{"old_name": "a", "agg": "groupby"}, {"old_name": "b", "agg": "sum", "new_name": "b"}]
+    return node(node_id, "group_by", {"groupby_input": {"agg_cols": columns}}, source)
+
+
+def test_only_what_the_flow_delivers_and_shares_is_an_asset(performance: Project) -> None:
+    performance.write(fifteen_nodes())
+    result = performance.run()
+    assert result.is_success
+    assert set(result.metadata) == {"manual_input_2", "formula_5", "formula_9", "record_count_12", "record_count_15"}
+
+
+def test_keys_and_results_are_those_of_development(project: Project, performance: Project) -> None:
+    project.write(fifteen_nodes())
+    fused, single = performance.run(), project.run()
+    assert fused.data_versions == {name: single.data_versions[name] for name in fused.data_versions}
+    assert single.computed.isdisjoint(fused.computed), "what performance stored is a hit in development"
+
+
+def test_each_segment_is_a_step_of_its_own(performance: Project) -> None:
+    performance.write([manual(1, {"a": [1], "b": [2]}), group(2, 1), formula(3, 2, "c", "[b]"), group(4, 2)])
+    job = performance.definitions().resolve_implicit_global_asset_job_def()
+    assert {step.name for step in job.nodes} == {"shop__group_by_2", "shop__formula_3", "shop__group_by_4"}
+
+
+def test_asset_shows_what_is_fused_into_it_and_why_it_ends_there(performance: Project) -> None:
+    performance.write([manual(1, {"a": [1], "b": [2]}), formula(2, 1, "c", "[a] + [b]"), group(3, 2)])
+    (spec,) = [spec for spec in performance.definitions().resolve_all_asset_specs() if spec.key.path[0] == "shop"]
+    assert spec.metadata["flowfile/boundary"] == "output"
+    assert spec.metadata["flowfile/fused_nodes"].value.splitlines()[1].startswith("- `formula_2` <- manual_input_1: ")
+
+
+def test_column_lineage_is_composed_across_the_segment(performance: Project) -> None:
+    nodes = [manual(1, {"a": [1], "b": [2]}), formula(2, 1, "c", "[a] + [b]"), formula(3, 2, "d", "[c] * [b]")]
+    nodes[0]["setting_input"]["cache_results"] = True
+    performance.write(nodes)
+    specs = {spec.key.path[-1]: spec for spec in performance.definitions().resolve_all_asset_specs()}
+    lineage = specs["formula_3"].metadata["dagster/column_lineage"].deps_by_column
+    source = dg.AssetKey(["shop", "manual_input_1"])
+    assert lineage["d"] == [dg.TableColumnDep(source, "a"), dg.TableColumnDep(source, "b")]
+
+
+def test_changed_inner_node_recomputes_its_segment(performance: Project) -> None:
+    def run(text: str) -> RunResult:
+        performance.write([manual(1, {"a": [1], "b": [2]}), formula(2, 1, "c", text), group(3, 2)])
+        return performance.run()
+
+    assert run("[a] + 1").computed == {"group_by_3"}
+    assert run("[a] + 1").computed == set()
+    assert run("[a] + 2").computed == {"group_by_3"}
+
+
+def test_sink_streams_to_its_file_and_stores_nothing(
+    performance: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored: list[pl.DataFrame] = []
+    monkeypatch.setattr(ResultStore, "write", lambda self, table: stored.append(table))
+    target = tmp_path / "out.parquet"
+    performance.write([manual(1, {"a": [1, 2]}), formula(2, 1, "b", "[a] * 2"), write_file(3, 2, target, "parquet")])
+    result = performance.run()
+    assert result.is_success
+    assert not stored
+    assert pl.read_parquet(target).to_dict(as_series=False) == {"a": [1, 2], "b": [2, 4]}
+    assert result.metadata["output_3"]["dagster/uri"] == str(target)
+    assert performance.run().computed == set()
+
+
+@pytest.mark.parametrize("text", ["[nothing] + 1", 'to_integer("x") + [a]'])
+def test_failure_in_a_segment_names_the_node_as_development_does(
+    project: Project, performance: Project, text: str
+) -> None:
+    project.write([manual(1, {"a": [1, 2]}), formula(2, 1, "b", "[a]"), formula(3, 2, "c", text), group(4, 3)])
+    fused, single = performance.run(), project.run()
+    assert fused.failures[0].splitlines()[0] == single.failures[0].splitlines()[0]
+    assert "shop / 3 / formula: " in fused.failures[0].splitlines()[0]
+
+
+def test_independent_segments_go_on_after_a_failure(performance: Project) -> None:
+    rows = manual(1, {"a": [1], "b": [1]})
+    performance.write([rows, formula(2, 1, "x", "[nothing]"), manual(3, {"a": [1], "b": [1]}), group(4, 3)])
+    result = performance.run()
+    assert not result.is_success
+    assert set(result.metadata) == {"group_by_4"}
+
+
+def test_mode_of_a_run_can_be_chosen_in_the_launchpad(performance: Project) -> None:
+    performance.write([manual(1, {"a": [1, 1], "b": [2, 3]}), formula(2, 1, "c", "[a]"), group(3, 2)])
+    job = performance.definitions().resolve_implicit_global_asset_job_def()
+    config = {"ops": {"shop__group_by_3": {"config": {"mode": "development"}}}}
+    assert job.execute_in_process(instance=performance.instance, run_config=config).success
+    store = ResultStore(Path(performance.instance.storage_directory()) / "flowfile")
+    assert len(list(store.base.glob("data/*/*.arrow"))) == 3
+
+
+def test_changed_source_recomputes_the_segment_that_reads_it(performance: Project, tmp_path: Path) -> None:
+    data = tmp_path / "in.csv"
+    data.write_text("a,b\n1,2\n")
+    performance.write(
+        [read_csv(1, data), formula(2, 1, "c", "[a]"), group(3, 2), manual(4, {"a": [1]}), join(5, 3, 4, "a")]
+    )
+    assert performance.run().computed == {"join_5"}
+    data.write_text("a,b\n1,3\n")
+    assert performance.run().computed == {"join_5"}
+    assert performance.run().computed == set()
