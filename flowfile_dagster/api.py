@@ -85,7 +85,7 @@ class Flow:
 
         Args:
             mode: only ``development`` exists so far: every node's result is stored by itself.
-            targets: ids or references of the nodes that are wanted; default: all. Others run only where needed.
+            targets: ids, references or names of the nodes that are wanted; default: all. Others run only where needed.
             store: the folder where results are kept and found again; default: one that lives as long as the run.
             on_event: called with each node's event as it completes.
 
@@ -94,13 +94,18 @@ class Flow:
         """
         if mode != "development":
             raise SelectionError(f"{self.name}: mode {mode!r} is not available; use 'development'")
-        wanted = self.nodes if targets is None else [self.graph.find_node(name) for name in targets]
+        wanted = self.nodes if targets is None else [self._find_node(name) for name in targets]
         run = FlowRun(self, store)
         for event in run_development(self.graph, list(wanted), run.store, ref_key=run.ref_key):
             run.note(event)
             if on_event is not None:
                 on_event(event)
         return run
+
+    def _find_node(self, name: int | str) -> int:
+        """The node of this id, reference, or name as the command line and Dagster show it."""
+        named = {text: node_id for node_id, text in node_names(self.graph).items()}
+        return named[str(name)] if str(name) in named else self.graph.find_node(name)
 
 
 class FlowRun:
