@@ -90,7 +90,8 @@ class Flow:
         Args:
             mode: ``development`` stores every node's result by itself; ``performance`` fuses nodes into segments, of
                 which only the results are stored.
-            targets: ids or references of the nodes that are wanted; default: all. Others run only where needed.
+            targets: ids, references or names of the nodes that are wanted; default: all. Others run only where
+                needed.
             store: the folder where results are kept and found again; default: one that lives as long as the run.
             on_event: called with each node's event as it completes.
             engine: which of Polars' engines runs the plans; default: in-memory in development, else Polars' choice.
@@ -103,13 +104,18 @@ class Flow:
         """
         if mode not in ("development", "performance"):
             raise SelectionError(f"{self.name}: mode {mode!r} is not available; use 'development' or 'performance'")
-        wanted = None if targets is None else [self.graph.find_node(name) for name in targets]
+        wanted = None if targets is None else [self._find_node(name) for name in targets]
         run = FlowRun(self, store)
         for event in run.execute(mode, wanted, engine):
             run.note(event)
             if on_event is not None:
                 on_event(event)
         return run
+
+    def _find_node(self, name: int | str) -> int:
+        """The node of this id, reference, or name as the command line and Dagster show it."""
+        named = {text: node_id for node_id, text in node_names(self.graph).items()}
+        return named[str(name)] if str(name) in named else self.graph.find_node(name)
 
 
 class FlowRun:

@@ -8,16 +8,16 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from flowfile_dagster.compat import PREDICTION_VERSIONS
-from flowfile_dagster.compile.form import COMPILED_FORMAT, BrokenFlow, CompiledFlow, CompiledSource, from_json
+from flowfile_dagster.compile.form import COMPILED_FORMAT, BrokenFlow, CompiledFlow, from_json
 from flowfile_dagster.errors import FlowFileError, Problem
 from flowfile_dagster.flow.text import FlowText, hash_flow_file
-from flowfile_dagster.store.fingerprints import stat_signature
+from flowfile_dagster.store.fingerprints import FingerprintMemory, stat_signature
 from flowfile_dagster.store.index import manifest_path, read_json
 
 #: More flows than this are shared out to two workers.
@@ -60,9 +60,11 @@ class CompileCache:
             for request, key, entry in zip(requests, keyed, entries)
             if entry is None and isinstance(key, str)
         ]
-        self._compile(missing)
+        compiled = self._compile(missing)
         return [
-            entry or self._read_compiled(request, key) if isinstance(key, str) else CompiledEntry("", key)
+            entry or self._read_compiled(request, key, is_done=key in compiled)
+            if isinstance(key, str)
+            else CompiledEntry("", key)
             for request, key, entry in zip(requests, keyed, entries)
         ]
 
@@ -104,8 +106,8 @@ class CompileCache:
             return None
         return CompiledEntry(key, flow) if isinstance(flow, BrokenFlow) or self._is_current(flow) else None
 
-    def _read_compiled(self, request: FlowRequest, key: str) -> CompiledEntry:
-        value = read_json(self._compiled_path(key))
+    def _read_compiled(self, request: FlowRequest, key: str, *, is_done: bool) -> CompiledEntry:
+        value = read_json(self._compiled_path(key)) if is_done else None
         if value is None:
             flow = BrokenFlow(request.path.stem, str(request.path), f"{request.path}: the flow compiler stopped at it")
             return CompiledEntry(key, flow)
@@ -113,35 +115,40 @@ class CompileCache:
 
     def _is_current(self, flow: CompiledFlow) -> bool:
         """Whether the sources look as they did, and no stored result has come that says more."""
-        sources = [source for node in flow.nodes for source in node.sources]
-        if self._store is not None and any(
-            manifest_path(self._store / "nodes", node_hash).exists() for node_hash in flow.awaited
-        ):
-            return False
-        return all(_is_unchanged(source) for source in sources)
+        if self._store is not None:
+            memory = FingerprintMemory(self._store / "fingerprints")
+            if any(manifest_path(self._store / "nodes", node_hash).exists() for node_hash in flow.awaited):
+                return False
+            if any(_is_remembered(memory, Path(path)) for path in flow.awaited_files):
+                return False
+        return all(_is_unchanged(state) for node in flow.nodes for source in node.sources for state in source.state)
 
-    def _compile(self, missing: Sequence[tuple[FlowRequest, str]]) -> None:
+    def _compile(self, missing: Sequence[tuple[FlowRequest, str]]) -> set[str]:
+        """Have flows compiled; gives the keys of those that were."""
         count = 2 if len(missing) > _FLOWS_PER_WORKER and (os.cpu_count() or 1) > 1 else 1
         shares = [list(missing[index::count]) for index in range(count)]
+        compiled: set[str] = set()
         while any(shares):
-            workers = [self._start_worker(share) for share in shares if share]
-            for worker in workers:
-                worker.wait()
-            shares = [self._left_over(share) for share in shares]
-
-    def _left_over(self, share: Sequence[tuple[FlowRequest, str]]) -> list[tuple[FlowRequest, str]]:
-        """What a worker did not get to; the flow that it stopped at is left out, so that the others still load."""
-        undone = [(request, key) for request, key in share if not self._compiled_path(key).exists()]
-        return undone[1:]
+            workers = [(share, self._start_worker(share)) for share in shares if share]
+            done = {key for share, worker in workers for key in self._await_worker(share, worker)}
+            # The flow that a worker stopped at is left out, so that the others still load.
+            shares = [[item for item in share if item[1] not in done][1:] for share, _ in workers]
+            compiled |= done
+        return compiled
 
     def _start_worker(self, share: Sequence[tuple[FlowRequest, str]]) -> subprocess.Popen[bytes]:
         with tempfile.TemporaryFile() as requests:
             for request, key in share:
                 requests.write(json.dumps(self._worker_request(request, key)).encode() + b"\n")
             requests.seek(0)
-            return subprocess.Popen(
-                [sys.executable, "-m", "flowfile_dagster.compile.worker"], stdin=requests, stdout=subprocess.DEVNULL
-            )
+            command = [sys.executable, "-m", "flowfile_dagster.compile.worker"]
+            return subprocess.Popen(command, stdin=requests, stdout=subprocess.PIPE)
+
+    def _await_worker(self, share: Sequence[tuple[FlowRequest, str]], worker: subprocess.Popen[bytes]) -> Iterable[str]:
+        """The keys that a worker has compiled: it says so after each, among whatever nodes print."""
+        output, _ = worker.communicate()
+        lines = set(output.decode(errors="replace").splitlines())
+        return [key for _, key in share if str(self._compiled_path(key)) in lines]
 
     def _worker_request(self, request: FlowRequest, key: str) -> dict[str, Any]:
         return {
@@ -160,8 +167,16 @@ class CompileCache:
         return self._folder / key[:2] / f"{key}.flow.json"
 
 
-def _is_unchanged(source: CompiledSource) -> bool:
+def _is_unchanged(state: tuple[str, int, int, int]) -> bool:
+    path, *signature = state
     try:
-        return all((size, mtime, inode) == stat_signature(Path(path)) for path, size, mtime, inode in source.state)
+        return signature == list(stat_signature(Path(path)))
     except OSError:
-        return all(size == mtime == inode == 0 for _, size, mtime, inode in source.state)
+        return not any(signature)
+
+
+def _is_remembered(memory: FingerprintMemory, path: Path) -> bool:
+    try:
+        return memory.remembered(path) is not None
+    except OSError:
+        return False

@@ -51,18 +51,22 @@ def compile_flow(
         return _compile(document, graph, store)
     except FlowfileDagsterError as error:
         return BrokenFlow(text.path.stem, str(text.path), str(error))
+    except Exception as error:  # noqa: BLE001  one flow must not take down the others
+        return BrokenFlow(text.path.stem, str(text.path), f"{text.path}: {type(error).__name__}: {error}")
 
 
 def _compile(document: FlowDocument, graph: FlowGraph, store: ResultStore | None) -> CompiledFlow:
     names = node_names(graph)
     context = NodeContext(graph, is_prediction=True)
-    stages = _stored_stages(graph, store) if store else {}
+    unread: list[Path] = []
+    stages = _stored_stages(graph, store, unread) if store else {}
     predictions = predict_graph(graph, context, {node_id: _schemas(stage) for node_id, stage in stages.items()})
     awaited = [
         stage.node_hash
         for node_id, stage in stages.items()
         if stage.node_hash and stage.manifest is None and None in predictions[node_id].schemas.values()
     ]
+    has_opaque = any(None in prediction.schemas.values() for prediction in predictions.values())
     return CompiledFlow(
         name=graph.name,
         path=str(graph.path),
@@ -82,6 +86,7 @@ def _compile(document: FlowDocument, graph: FlowGraph, store: ResultStore | None
         nodes=[_node(node, names[node.node_id], predictions[node.node_id], context) for node in graph.nodes.values()],
         segments=[_segment(segment, graph, predictions) for segment in performance_segments(graph)],
         awaited=awaited,
+        awaited_files=sorted({str(path) for path in unread}) if has_opaque else [],
     )
 
 
@@ -96,14 +101,18 @@ def _segment(segment: Segment, graph: FlowGraph, predictions: Mapping[int, NodeP
     )
 
 
-def _stored_stages(graph: FlowGraph, store: ResultStore) -> dict[int, Stage]:
-    """What the store holds for each node, as far as that is known without reading any source."""
+def _stored_stages(graph: FlowGraph, store: ResultStore, unread: list[Path]) -> dict[int, Stage]:
+    """What the store holds for each node, as far as that is known without reading any source.
+
+    Files that would have to be read for more are added to `unread`.
+    """
     memory = FingerprintMemory(store.base / "fingerprints")
     context = NodeContext(graph)
 
     def remembered(path: Path) -> str:
         known = memory.remembered(path)
         if known is None:
+            unread.append(path)
             raise FileNotFoundError(f"no fingerprint is remembered for {path}")
         return known
 
@@ -168,12 +177,13 @@ def _source(source: Source) -> CompiledSource:
 
 
 def _folders(source: Source) -> list[Path]:
-    """The folders whose listing decides which files a pattern or folder source has."""
-    if [str(path) for path in source.files] == [source.uri]:
+    """The folders whose listing decides which files a pattern or folder source has; none for what is no path."""
+    given = Path(source.uri)
+    if [str(path) for path in source.files] == [source.uri] or not given.is_absolute():
         return []
-    top = Path(source.uri)
-    while not top.is_dir() and top != top.parent:
-        top = top.parent
+    top = next(folder for folder in (given, *given.parents) if folder.is_dir())
+    if top != given and not set("*?[") & set(given.parts[len(top.parts)]):
+        return [top]
     return [Path(folder) for folder, _, _ in islice(os.walk(top), _MAX_WATCHED_FOLDERS)]
 
 

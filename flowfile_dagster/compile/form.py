@@ -94,7 +94,11 @@ class CompiledParameter:
 
 @dataclass(frozen=True)
 class CompiledFlow:
-    """A flow that loaded. `awaited` are node hashes whose stored schema would make an opaque prediction known."""
+    """A flow that loaded.
+
+    `awaited` are node hashes whose stored schema would make an opaque prediction known; `awaited_files` are sources
+    of opaque nodes which no run has read yet, so that those hashes are not known either.
+    """
 
     name: str
     path: str
@@ -105,6 +109,7 @@ class CompiledFlow:
     nodes: Sequence[CompiledNode]
     segments: Sequence[CompiledSegment]
     awaited: Sequence[str]
+    awaited_files: Sequence[str]
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,11 @@ from flowfile_dagster.store.store import ResultStore
 
 
 def main() -> None:
-    """Read one JSON request per line; write each compiled flow where the request says."""
+    """Read one JSON request per line; write each compiled flow where the request says, then print that path."""
     for line in sys.stdin:
-        compile_request(json.loads(line))
+        request = json.loads(line)
+        compile_request(request)
+        print(f"\n{request['compiled']}", flush=True)
 
 
 def compile_request(request: dict[str, Any]) -> None:

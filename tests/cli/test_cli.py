@@ -1,0 +1,187 @@
+"""The commands as people type them: output, exit codes, JSON."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flowfile_dagster.cli.app import main
+from tests.factories import fifteen_nodes, formula, manual, node, write_flow
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    nodes = [
+        manual(1, {"a": [1, 2]}, node_reference="orders"),
+        formula(2, 1, "b", "[a] * ${n}"),
+        formula(3, 2, "c", "[b]"),
+    ]
+    return write_flow(
+        tmp_path / "good.json", nodes, parameters=[{"name": "n", "type": "integer", "default_value": "2"}]
+    )
+
+
+@pytest.fixture
+def failing(tmp_path: Path) -> Path:
+    return write_flow(
+        tmp_path / "failing.json", [manual(1, {"a": [1]}), formula(2, 1, "b", "[x]"), formula(3, 2, "c", "1")]
+    )
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    path = tmp_path / "broken.json"
+    path.write_text('{"flowfile_version": ')
+    return path
+
+
+def call(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def test_check_of_a_good_flow_is_0(good: Path, capsys: Capture) -> None:
+    assert call("check", good) == 0
+    assert capsys.readouterr().out.splitlines() == [f"ok   {good}: 3 nodes", "1 of 1 flows are ready to run"]
+
+
+def test_check_of_a_folder_tells_each_flow_and_is_1(good: Path, failing: Path, broken: Path, capsys: Capture) -> None:
+    assert call("check", good.parent) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"FAIL {broken}: line 1: ")
+    assert lines[1] == f"FAIL {failing}: 1 of 3 nodes"
+    assert lines[2].startswith("  failing / 2 / formula: ")
+    assert lines[3:] == [f"ok   {good}: 3 nodes", "1 of 3 flows are ready to run"]
+
+
+def test_check_gives_json(good: Path, broken: Path, capsys: Capture) -> None:
+    assert call("check", good, broken, "--json") == 1
+    first, second = json.loads(capsys.readouterr().out)
+    assert first == {"path": str(good), "nodes": 3, "error": None, "problems": []}
+    assert second["error"].startswith(f"{broken}: ")
+
+
+def test_check_of_nothing_is_1(tmp_path: Path, capsys: Capture) -> None:
+    assert call("check", tmp_path) == 1
+    assert call("check", tmp_path / "gone.json") == 1
+    assert "gone.json" in capsys.readouterr().out
+
+
+def test_show_prints_nodes_inputs_and_columns(good: Path, capsys: Capture) -> None:
+    assert call("show", good) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["   1  orders  (manual_input)", "      a Int64"]
+    assert lines[2:4] == ["   2  formula_2  (formula)  <- 1", "      a Int64, b Int64"]
+
+
+def test_show_tells_what_cannot_run_and_what_is_opaque(failing: Path, capsys: Capture) -> None:
+    assert call("show", failing) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[3].startswith("      cannot run: ")
+    assert lines[4] == "      opaque"
+
+
+def test_show_gives_json(good: Path, capsys: Capture) -> None:
+    assert call("show", good, "--json") == 0
+    nodes = json.loads(capsys.readouterr().out)
+    assert [entry["name"] for entry in nodes] == ["orders", "formula_2", "formula_3"]
+    assert nodes[1]["inputs"] == [{"node_id": 1, "handle": "output-0", "slot": "main"}]
+    assert nodes[1]["schemas"] == {"output-0": [["a", "Int64"], ["b", "Int64"]]}
+
+
+def test_run_prints_each_node_as_it_completes_and_is_0(good: Path, capsys: Capture) -> None:
+    assert call("run", good) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("[  1] good / 1 / manual_input / orders: 2 rows in ")
+    assert len(lines) == 4
+    assert lines[-1] == "3 computed, 0 hit, 0 skipped, 0 failed"
+
+
+def test_run_of_a_failing_flow_is_1_and_tells_the_error(failing: Path, capsys: Capture) -> None:
+    assert call("run", failing) == 1
+    told = capsys.readouterr()
+    assert "failing / 2 / formula: FAILED: " in told.out
+    assert "failing / 3 / formula: skipped, its input, node 2, failed or did not run" in told.out
+    assert told.err.startswith("failing / 2 / formula: ")
+
+
+def test_run_gives_json(failing: Path, capsys: Capture) -> None:
+    assert call("run", failing, "--json") == 1
+    result = json.loads(capsys.readouterr().out)
+    assert result["status"] == {"1": "computed", "2": "failed", "3": "skipped"}
+    assert result["is_success"] is False
+    assert result["errors"]["2"].startswith("failing / 2 / formula: ")
+
+
+@pytest.mark.parametrize("name", ["2", "formula_2"])
+def test_run_of_selected_nodes_runs_what_they_need(good: Path, capsys: Capture, name: str) -> None:
+    assert call("run", good, "--json", "--select", "orders", name) == 0
+    assert json.loads(capsys.readouterr().out)["status"] == {"1": "computed", "2": "computed"}
+
+
+def test_run_keeps_results_in_a_store(good: Path, tmp_path: Path, capsys: Capture) -> None:
+    for expected in ("3 computed, 0 hit", "0 computed, 3 hit"):
+        assert call("run", good, "--store", tmp_path / "store") == 0
+        assert expected in capsys.readouterr().out
+
+
+def test_run_with_parameters_trims_them_and_splits_at_the_first_equals_sign(tmp_path: Path, capsys: Capture) -> None:
+    nodes = [
+        manual(1, {"t": ["x=y"]}, "String"),
+        node(2, "gate", {"gate_input": {"parameter": "p", "value": "x=y"}}, 1),
+    ]
+    path = write_flow(tmp_path / "f.json", [*nodes, formula(3, 2, "b", "${p}")], parameters=[{"name": "p"}])
+    assert call("run", path, "--json", "--param", " p = x=y ") == 0
+    assert json.loads(capsys.readouterr().out)["status"]["3"] == "computed"
+    assert call("run", path, "--json", "--param", "p=other") == 0
+    assert json.loads(capsys.readouterr().out)["status"]["3"] == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--param", "n=many"], "good: parameter 'n': must be an integer; got 'many'"),
+        (["--param", "m=1"], "good: parameter 'm': is not a parameter of this flow; its parameters: n"),
+        (["--param", "n"], "good: parameter 'n': write --param NAME=VALUE"),
+        (["--select", "nope"], "good: no node 'nope'; nodes: orders, 2, 3"),
+    ],
+)
+def test_run_with_unusable_options_is_2_and_says_what_would_be_right(
+    good: Path, capsys: Capture, options: list[str], message: str
+) -> None:
+    assert call("run", good, *options) == 2
+    told = capsys.readouterr()
+    assert told.err.strip() == message
+    assert told.out == ""
+
+
+@pytest.mark.parametrize("command", ["run", "show"])
+def test_file_that_is_no_flow_is_2(broken: Path, capsys: Capture, command: str) -> None:
+    assert call(command, broken) == 2
+    assert capsys.readouterr().err.startswith(f"{broken}: line 1: ")
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["run"], ["run", "x.json", "--mode", "turbo"]])
+def test_wrong_usage_is_2(capsys: Capture, arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: flowfile-dagster" in capsys.readouterr().err
+
+
+def test_command_works_as_a_process_without_loading_dagster(tmp_path: Path) -> None:
+    path = write_flow(tmp_path / "shop.json", fifteen_nodes())
+    script = (
+        "import sys; from flowfile_dagster.cli.app import main; code = main(sys.argv[1:]); "
+        "assert 'dagster' not in sys.modules; sys.exit(code)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script, "run", str(path)], capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[-1] == "15 computed, 0 hit, 0 skipped, 0 failed"
+    module = [sys.executable, "-m", "flowfile_dagster.cli.app", "check", str(tmp_path / "gone.json")]
+    assert subprocess.run(module, capture_output=True, check=False).returncode == 1
