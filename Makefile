@@ -61,8 +61,9 @@ test-ui: .venv/ui.stamp ## drive the real UI in headless Chromium; skipped where
 test-soak: .venv/test.stamp ## run the sample flows many times, under every executor
 	$(HIGH)/python -m pytest -m soak -p no:xdist $(ARGS)
 
-bench: .venv/test.stamp ## measure loading, prediction and overhead; writes benchmarks/README.md
+bench: .venv/bench.stamp ## measure loading, overhead and running flows; writes benchmarks/README.md
 	$(HIGH)/python benchmarks/load_flows.py $(ARGS)
+	$(HIGH)/python benchmarks/run_flows.py $(ARGS)
 
 lint: .venv/test.stamp ## ruff and mypy
 	$(HIGH)/ruff check .
@@ -92,6 +93,9 @@ endef
 
 .venv/test.stamp: pyproject.toml | .venv/bin/python
 	$(call install,.venv,test)
+
+.venv/bench.stamp: pyproject.toml | .venv/bin/python
+	$(call install,.venv,test$(COMMA)bench)
 
 .venv/ui.stamp: pyproject.toml | .venv/bin/python
 	$(call install,.venv,test$(COMMA)ui)

@@ -1,0 +1,383 @@
+"""How fast flows run, beside hand-written Polars, hand-written Dagster assets and Flowfile itself.
+
+``make bench`` runs it and writes the tables in README.md. Needs the extra ``bench``. Every repetition is a process of
+its own, the programs take turns, and nothing is measured before its results were found right. Set FLOWFILE_BIN to
+the `flowfile` command of an environment that has Flowfile, to measure that as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tpch.canvas import Canvas
+from tpch.flows import FLOWS
+
+if TYPE_CHECKING:
+    from tpch.hand_written import Engine, Form
+
+    from flowfile_dagster.flow.graph import ExecutionMode
+
+TABLE = Path(__file__).parent / "README.md"
+MARK = "<!-- flows -->"
+QUICK_SCALE = 0.01
+
+ENGINES = ("in-memory", "streaming")
+HAND_WRITTEN = tuple(f"polars {engine} separate" for engine in ENGINES)
+SEVERAL_OUTPUTS = ("dashboard", "wide")
+#: Only flows with several outputs have these.
+TOGETHER = tuple(f"polars {engine} together" for engine in ENGINES)
+COLD, WARM = "development cold", "development warm"
+OURS, FLOWFILE = "flowfile-dagster run", "flowfile run flow"
+DAGSTER_FLOW, DAGSTER_ASSETS = "dagster flow", "dagster assets"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one process took."""
+
+    seconds: float
+    megabytes: float
+
+
+class MeasurementError(Exception):
+    """A measured program failed."""
+
+
+# --- What a process of its own does: seconds, without imports and without reading the flow file -----------------------
+
+
+def run_flow(path: Path, mode: ExecutionMode, store: Path) -> float:
+    from flowfile_dagster import load_flow
+
+    flow = load_flow(path)
+    start = time.perf_counter()
+    run = flow.run(mode=mode, store=store)
+    seconds = time.perf_counter() - start
+    if not run.is_success:
+        raise MeasurementError("; ".join(str(error) for error in run.errors.values()))
+    return seconds
+
+
+def run_hand_written(name: str, data: Path, out: Path, engine: Engine, form: Form) -> float:
+    from tpch import hand_written
+
+    start = time.perf_counter()
+    hand_written.run(name, data, out, engine, form)
+    return time.perf_counter() - start
+
+
+def run_dagster(job: str, folder: Path) -> float:
+    """A whole run in the multiprocess executor, on an instance with SQLite as `dagster dev` has."""
+    import warnings
+
+    warnings.simplefilter("ignore")
+    import dagster as dg
+
+    (folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    reconstructable = dg.build_reconstructable_job("tpch.assets", job)
+    config = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+    with dg.DagsterInstance.get() as instance:
+        start = time.perf_counter()
+        result = dg.execute_job(reconstructable, instance, run_config=config)
+        seconds = time.perf_counter() - start
+    if not result.success:
+        raise MeasurementError(f"the job {job} failed")
+    return seconds
+
+
+def check(name: str, data: Path, out: Path) -> float:
+    from tpch.check import check_results
+
+    start = time.perf_counter()
+    check_results(name, data, out)
+    return time.perf_counter() - start
+
+
+WORK: dict[str, Callable[[list[Any]], float]] = {
+    "flow": lambda given: run_flow(Path(given[0]), given[1], Path(given[2])),
+    "polars": lambda given: run_hand_written(given[0], Path(given[1]), Path(given[2]), given[3], given[4]),
+    "dagster": lambda given: run_dagster(given[0], Path(given[1])),
+    "check": lambda given: check(given[0], Path(given[1]), Path(given[2])),
+}
+
+
+# --- Processes -------------------------------------------------------------------------------------------------------
+
+
+def run_process(command: Sequence[str], environment: dict[str, str]) -> tuple[Measured, str]:
+    """Wall time, peak memory of the largest of its processes, and output of a command."""
+    os.sync()
+    with tempfile.TemporaryFile() as output:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read().decode(errors="replace")
+    if process.returncode != 0:
+        raise MeasurementError(f"{' '.join(command)}\n{text[-3000:]}")
+    unit = 1024 * 1024 if sys.platform == "darwin" else 1024
+    return Measured(seconds, usage.ru_maxrss / unit), text
+
+
+def run_own(work: str, *arguments: object, **variables: str) -> Measured:
+    """Let a new process measure itself."""
+    command = [sys.executable, __file__, "--work", work, *map(str, arguments)]
+    whole, text = run_process(command, {**clean_environment(), **variables})
+    return Measured(float(text.splitlines()[-1]), whole.megabytes)
+
+
+def clean_environment() -> dict[str, str]:
+    """Without settings that would change what is measured."""
+    unwanted = {"DAGSTER_HOME", "PYTHONDONTWRITEBYTECODE"}
+    return {name: value for name, value in os.environ.items() if name not in unwanted}
+
+
+# --- The programs that are compared ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where things are, and what is measured."""
+
+    data: Path
+    folder: Path
+    mode: str
+    flowfile: str | None
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out"
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "store"
+
+    def prepare(self) -> None:
+        for folder in ("out", "flows", "home", "dagster/flows"):
+            (self.folder / folder).mkdir(parents=True)
+        for name, draw in FLOWS.items():
+            canvas = Canvas(name, self.data, self.out)
+            draw(canvas)
+            canvas.save(self.folder / "flows")
+            if name == "chain":
+                canvas.save(self.folder / "dagster" / "flows", "Performance")
+
+    def programs(self, name: str) -> list[str]:
+        """In the order in which they take turns; `WARM` finds what `COLD` stored."""
+        several = TOGETHER if name in SEVERAL_OUTPUTS else ()
+        engine = [self.mode] if self.mode != "development" else []
+        whole = [OURS, *([FLOWFILE] if self.flowfile else [])]
+        return [*engine, *HAND_WRITTEN, *several, *whole, COLD, WARM]
+
+    def measure(self, name: str, program: str) -> Measured:
+        flow = self.folder / "flows" / f"{name}.json"
+        if program.startswith("polars "):
+            _, engine, form = program.split()
+            return run_own("polars", name, self.data, self.out, engine, form)
+        if program == OURS:
+            command = str(Path(sys.executable).with_name("flowfile-dagster"))
+            return run_process([command, "run", str(flow), "--mode", self.mode], clean_environment())[0]
+        if program == FLOWFILE:
+            environment = {**clean_environment(), "HOME": str(self.folder / "home")}
+            return run_process([str(self.flowfile), "run", "flow", str(flow)], environment)[0]
+        if program != WARM:
+            shutil.rmtree(self.store, ignore_errors=True)
+        mode = self.mode if program == self.mode else "development"
+        return run_own("flow", flow, mode, self.store)
+
+    def check(self, name: str, program: str) -> None:
+        """Run a program once and compare what it wrote."""
+        if program != WARM:
+            for path in self.out.iterdir():
+                path.unlink()
+        self.measure(name, program)
+        run_own("check", name, self.data, self.out)
+
+    def measure_dagster(self, program: str) -> Measured:
+        folder = self.folder / "dagster"
+        for name in ("compiled", "storage", "history", "schedules", "assets"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        variables = {"DAGSTER_HOME": str(folder), "BENCH_FOLDER": str(folder), "BENCH_DATA": str(self.data)}
+        job = "flow_job" if program == DAGSTER_FLOW else "hand_written_job"
+        return run_own("dagster", job, folder, **variables, PYTHONPATH=str(Path(__file__).parent))
+
+
+def has_executor() -> bool:
+    """Asked in a process of its own: a process inherits the memory peak of its parent, so this one imports little."""
+    code = "import flowfile_dagster.orchestration.executor"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+# --- The tables ------------------------------------------------------------------------------------------------------
+
+
+class Results:
+    """All repetitions by flow and program."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], list[Measured]] = defaultdict(list)
+
+    def add(self, name: str, program: str, measured: Measured) -> None:
+        self._found[name, program].append(measured)
+        print(f"{name:<16} {program:<28} {measured.seconds:8.3f} s {measured.megabytes:8.0f} MB", flush=True)
+
+    def has(self, name: str, program: str) -> bool:
+        return (name, program) in self._found
+
+    def seconds(self, name: str, program: str) -> float:
+        return statistics.median(measured.seconds for measured in self._found[name, program])
+
+    def megabytes(self, name: str, program: str) -> float:
+        return statistics.median(measured.megabytes for measured in self._found[name, program])
+
+    def best_hand_written(self, name: str) -> str:
+        there = [program for program in (*HAND_WRITTEN, *TOGETHER) if self.has(name, program)]
+        return min(there, key=lambda program: self.seconds(name, program))
+
+
+def engine_table(results: Results, names: Iterable[str], mode: str) -> list[str]:
+    lines = [
+        f"| flow | {mode} | Polars by hand | ratio | in form | development cold | warm | MB: {mode} | by hand |",
+        "| --- | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: |",
+    ]
+    ours = mode if mode != "development" else COLD
+    for name in names:
+        hand = results.best_hand_written(name)
+        seconds = [results.seconds(name, program) for program in (ours, hand, COLD, WARM)]
+        memory = [results.megabytes(name, program) for program in (ours, hand)]
+        lines.append(
+            f"| {name} | {seconds[0]:.3f} s | {seconds[1]:.3f} s | {seconds[0] / seconds[1]:.2f} "
+            f"| {hand.removeprefix('polars ')} | {seconds[2]:.3f} s | {seconds[3]:.3f} s "
+            f"| {memory[0]:.0f} | {memory[1]:.0f} |"
+        )
+    return lines
+
+
+def process_table(results: Results, names: Iterable[str]) -> list[str]:
+    lines = [
+        f"| flow | `{OURS}` | `{FLOWFILE}` | ratio | MB: ours | Flowfile's |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name in names:
+        ours, memory = results.seconds(name, OURS), results.megabytes(name, OURS)
+        if results.has(name, FLOWFILE):
+            theirs, their_memory = results.seconds(name, FLOWFILE), results.megabytes(name, FLOWFILE)
+            compared = f"{theirs:.2f} s | {ours / theirs:.2f} | {memory:.0f} | {their_memory:.0f}"
+        else:
+            compared = f"does not run | | {memory:.0f} | "
+        lines.append(f"| {name} | {ours:.2f} s | {compared} |")
+    return lines
+
+
+def dagster_table(results: Results) -> list[str]:
+    lines = ["| the 20 nodes of `chain` as a Dagster run | | MB of the largest process |", "| --- | ---: | ---: |"]
+    labels = {
+        DAGSTER_FLOW: "the flow in performance mode, `flowfile_executor`",
+        DAGSTER_ASSETS: "20 hand-written assets, parquet files, multiprocess executor",
+    }
+    for program, label in labels.items():
+        if results.has("chain", program):
+            seconds, memory = results.seconds("chain", program), results.megabytes("chain", program)
+            lines.append(f"| {label} | {seconds:.1f} s | {memory:.0f} |")
+        else:
+            lines.append(f"| {label} | not there | |")
+    if all(results.has("chain", program) for program in labels):
+        factor = results.seconds("chain", DAGSTER_ASSETS) / results.seconds("chain", DAGSTER_FLOW)
+        lines.append(f"| faster by the factor | {factor:.1f} | |")
+    return lines
+
+
+def write_tables(tables: Sequence[Sequence[str]], scale: float, repeats: int) -> None:
+    import polars as pl
+
+    about = f"TPC-H at scale factor {scale:g}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+    about += f"Polars {pl.__version__}; medians of {repeats}, the programs taking turns."
+    blocks = ["\n".join(table) for table in tables]
+    before, _, rest = TABLE.read_text().partition(MARK)
+    after = rest.partition(MARK)[2]
+    TABLE.write_text("\n\n".join([before + MARK, about, *blocks, MARK]) + after)
+
+
+# --- All of it -------------------------------------------------------------------------------------------------------
+
+
+def check_all(bench: Bench, name: str) -> list[str]:
+    """The programs that can be measured: Flowfile may fail, everything else must be right."""
+    programs = bench.programs(name)
+    for program in list(programs):
+        try:
+            bench.check(name, program)
+        except MeasurementError as error:
+            if program != FLOWFILE:
+                raise
+            programs.remove(program)
+            print(f"{name}: {FLOWFILE} fails: {str(error).splitlines()[-1]}", flush=True)
+    print(f"{name}: the results are right", flush=True)
+    return programs
+
+
+def measure_all(bench: Bench, names: Sequence[str], repeats: int, dagster: Sequence[str]) -> Results:
+    results = Results()
+    programs = {name: check_all(bench, name) for name in names}
+    for _ in range(repeats):
+        for name in names:
+            for program in programs[name]:
+                results.add(name, program, bench.measure(name, program))
+        for program in dagster:
+            results.add("chain", program, bench.measure_dagster(program))
+    return results
+
+
+def parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="once each, at a small scale, without writing the tables")
+    parser.add_argument("--scale", type=float, default=1.0, help="TPC-H's scale factor")
+    parser.add_argument("--data", type=Path, help="the folder of the tables; made if it is not there")
+    parser.add_argument("--mode", default="performance", help="the mode that is compared with hand-written Polars")
+    parser.add_argument("--flows", nargs="+", choices=FLOWS, default=list(FLOWS), help="only these; writes no tables")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--work", nargs="+", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse_options()
+    if options.work:
+        print(WORK[options.work[0]](options.work[1:]))
+        return
+    scale = QUICK_SCALE if options.quick else options.scale
+    data = options.data or Path(tempfile.gettempdir()) / "flowfile-bench-data" / f"scale-{scale:g}"
+    generator = str(Path(__file__).with_name("tpch_data.py"))
+    subprocess.run([sys.executable, generator, str(data), "--scale", f"{scale:g}"], check=True)
+    repeats = 1 if options.quick else options.repeats
+    dagster = [*([DAGSTER_FLOW] if has_executor() else []), DAGSTER_ASSETS] if "chain" in options.flows else []
+    with tempfile.TemporaryDirectory(prefix="flowfile-bench-") as folder:
+        bench = Bench(data.resolve(), Path(folder), options.mode, os.environ.get("FLOWFILE_BIN"))
+        bench.prepare()
+        results = measure_all(bench, options.flows, repeats, dagster)
+    tables = [engine_table(results, options.flows, options.mode), process_table(results, options.flows)]
+    if dagster:
+        tables.append(dagster_table(results))
+    for table in tables:
+        print("", *table, sep="\n")
+    if not options.quick and list(options.flows) == list(FLOWS):
+        write_tables(tables, scale, repeats)
+
+
+if __name__ == "__main__":
+    main()
