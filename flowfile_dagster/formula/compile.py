@@ -16,6 +16,9 @@ VOLATILE_FUNCTIONS = ("now(", "today(", "random_int(")
 #: Those of them that draw anew for every row at every evaluation; the others are fixed when the plan is built.
 RANDOM_FUNCTIONS = ("random_int(",)
 
+#: Functions that announce another type than they give.
+MISPLANNED_FUNCTIONS = ("string_similarity(",)
+
 _LITERALS = re.compile(r"\"[^\"]*\"|'[^']*'|\[[^\]]*\]|//[^\n]*")
 
 
@@ -82,6 +85,11 @@ def is_volatile(formula: str) -> bool:
 def is_random(formula: str) -> bool:
     """Whether every evaluation of a formula gives other values, even of one and the same plan."""
     return _calls(formula, RANDOM_FUNCTIONS)
+
+
+def is_planned_right(formula: str, planned: pl.DataType) -> bool:
+    """Whether a formula gives the type that is planned for it; quotients of decimals get another precision."""
+    return not isinstance(planned, pl.Decimal) and not _calls(formula, MISPLANNED_FUNCTIONS)
 
 
 def _calls(formula: str, functions: tuple[str, ...]) -> bool:

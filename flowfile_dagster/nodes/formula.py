@@ -16,7 +16,7 @@ from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import MaybeSchema, NodeType, Trait
 from flowfile_dagster.contract.settings import FormulaText, NodeSettings, SettingsBlock
 from flowfile_dagster.errors import FormulaError, MissingColumnError, SettingsError
-from flowfile_dagster.formula.compile import compile_formula, infer_formula, is_random, is_volatile
+from flowfile_dagster.formula.compile import compile_formula, infer_formula, is_planned_right, is_random, is_volatile
 from flowfile_dagster.nodes._output_type import OutputType, cast_result, output_dtype
 
 
@@ -84,8 +84,10 @@ class Formula(NodeType[FormulaSettings]):
         if schema is None:
             return {"output-0": None}
         computed = {name: dtype for name, _, dtype in _columns(settings, schema)}
-        if any(isinstance(dtype, pl.Decimal) for dtype in computed.values()):
-            return super().predict(settings, inputs, context)
+        formulas = [entry.function for _, entry in settings.active_entries()]
+        if not all(is_planned_right(text, dtype) for text in formulas for dtype in computed.values()):
+            empty = self.build(settings, [pl.LazyFrame(schema=schema)], context)
+            return {"output-0": context.collect(empty).schema}
         return {"output-0": pl.Schema({**schema, **computed})}
 
     def lineage(

@@ -19,7 +19,7 @@ from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import MaybeSchema, NodeType, Trait
 from flowfile_dagster.contract.settings import FormulaText, NodeSettings
 from flowfile_dagster.errors import DuplicateColumnError, FormulaError, SettingsError
-from flowfile_dagster.formula.compile import compile_formula, infer_formula, is_random, is_volatile
+from flowfile_dagster.formula.compile import compile_formula, infer_formula, is_planned_right, is_random, is_volatile
 from flowfile_dagster.nodes._column_selection import ColumnSelection
 from flowfile_dagster.nodes._output_type import OutputType, cast_result, output_dtype
 
@@ -83,8 +83,10 @@ class MultiFieldFormula(NodeType[MultiFieldFormulaSettings]):
         if schema is None:
             return {"output-0": None}
         columns = _columns(settings.multi_field_formula_input, schema)
-        if any(isinstance(dtype, pl.Decimal) for _, dtype in columns.values()):
-            return super().predict(settings, inputs, context)
+        formula = settings.multi_field_formula_input.formula
+        if not all(is_planned_right(formula, dtype) for _, dtype in columns.values()):
+            empty = self.build(settings, [pl.LazyFrame(schema=schema)], context)
+            return {"output-0": context.collect(empty).schema}
         return {"output-0": pl.Schema({**schema, **{name: dtype for name, (_, dtype) in columns.items()}})}
 
     def lineage(

@@ -7,6 +7,7 @@ from flowfile_dagster.formula.compile import (
     check_formula,
     compile_formula,
     infer_formula,
+    is_planned_right,
     is_random,
     is_volatile,
 )
@@ -87,3 +88,18 @@ def test_can_name_ordinary_column_is_true(column: str) -> None:
 @pytest.mark.parametrize("column", ["a,b", "it's", "a//b", "a  b", "a]b", r"a\tb", "x__or__y", "*"])
 def test_can_name_column_that_formulas_misread_is_false(column: str) -> None:
     assert not can_name_column(column)
+
+
+@pytest.mark.parametrize(
+    ("formula", "dtype", "right"),
+    [
+        ("[d] / 2", pl.Decimal(12, 2), False),
+        ("string_similarity([a], 'x', 'fuzzy')", pl.UInt32(), False),
+        ("[string_similarity(] + 'string_similarity('", pl.String(), True),
+        ("[d] / 2", pl.Float64(), True),
+    ],
+)
+def test_is_planned_right_unless_decimals_or_a_function_say_another_type(
+    formula: str, dtype: pl.DataType, right: bool
+) -> None:
+    assert is_planned_right(formula, dtype) is right

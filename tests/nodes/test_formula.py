@@ -107,3 +107,10 @@ def test_quotient_of_decimals_is_predicted_with_the_precision_it_gets() -> None:
     rows = pl.DataFrame({"d": ["3.00"]}).cast(pl.Decimal(12, 2))
     expected = rows.with_columns(h=pl.Series(["1.50"]).cast(pl.Decimal(38, 2)))
     assert_node("formula", formulas(("h", "[d] / 2")), [rows], expected)
+
+
+def test_similarity_is_predicted_with_the_type_it_gives() -> None:
+    rows = pl.DataFrame({"s": ["ab", None]})
+    expected = rows.with_columns(f=pl.Series([1.0, None]), h=pl.Series([0, None], dtype=pl.UInt32))
+    entries = formulas(("f", "string_similarity([s], 'ab', 'fuzzy')"), ("h", "string_similarity([s], 'ab', 'hamming')"))
+    assert_node("formula", entries, [rows], expected)
