@@ -15,9 +15,12 @@ from flowfile_dagster.errors import DataError, MissingExtraError
 from flowfile_dagster.nodes._excel_reader import load_openpyxl
 from flowfile_dagster.nodes._file_writer import replacement_of
 
+MAX_ROWS, MAX_COLUMNS, MAX_CHARACTERS = 1_048_576, 16_384, 32_767
+
 
 def write_workbook(table: pl.DataFrame, path: Path, sheet_name: str) -> None:
     """A workbook with this sheet alone."""
+    _check_fits(table)
     content = io.BytesIO()
     try:
         table.write_excel(content, worksheet=sheet_name)
@@ -29,6 +32,7 @@ def write_workbook(table: pl.DataFrame, path: Path, sheet_name: str) -> None:
 
 def update_sheet(table: pl.DataFrame, path: Path, sheet_name: str) -> None:
     """Replace one sheet of an existing workbook, or add it; the others stay."""
+    _check_fits(table)
     workbook = load_openpyxl().load_workbook(path)
     position = None
     if sheet_name in workbook.sheetnames:
@@ -40,6 +44,7 @@ def update_sheet(table: pl.DataFrame, path: Path, sheet_name: str) -> None:
 
 def append_to_sheet(table: pl.DataFrame, path: Path, sheet_name: str) -> None:
     """Add rows below those of a sheet with the same header; a missing or empty sheet is filled."""
+    _check_fits(table)
     workbook = load_openpyxl().load_workbook(path)
     if sheet_name not in workbook.sheetnames:
         _fill_sheet(workbook, workbook.create_sheet(sheet_name), table)
@@ -52,6 +57,22 @@ def append_to_sheet(table: pl.DataFrame, path: Path, sheet_name: str) -> None:
     else:
         _add_rows(workbook[sheet_name], table)
     _save(workbook, path)
+
+
+def _check_fits(table: pl.DataFrame) -> None:
+    """Refuse what the writers leave out or cut off without a word."""
+    if table.height >= MAX_ROWS or table.width > MAX_COLUMNS:
+        raise DataError(f"{table.height} rows and {table.width} columns are more than an Excel sheet can hold")
+    headers: dict[str, str] = {}
+    for name in table.columns:
+        if name.lower() in headers:
+            both = f"{headers[name.lower()]!r} and {name!r}"
+            raise DataError(f"an Excel table cannot have the columns {both}: they differ in upper and lower case only")
+        headers[name.lower()] = name
+    texts = table.select(pl.col(pl.String).str.len_chars().max())
+    for name, longest in zip(texts.columns, texts.row(0) if texts.width else (), strict=True):
+        if longest is not None and longest > MAX_CHARACTERS:
+            raise DataError(f"column {name!r} has a text of {longest} characters; an Excel cell holds {MAX_CHARACTERS}")
 
 
 def _header(sheet: Any) -> list[Any]:

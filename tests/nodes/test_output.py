@@ -214,6 +214,24 @@ def test_output_update_writes_nested_values_as_text_and_drops_time_zones(tmp_pat
     assert cells == ["[1, 2]", datetime(2024, 1, 1, 10)]
 
 
+@pytest.mark.parametrize("mode", ["overwrite", "update", "append"])
+@pytest.mark.parametrize(
+    ("rows", "cause"),
+    [
+        (pl.DataFrame({"A": [1], "a": [2]}), "'A' and 'a': they differ in upper and lower case only"),
+        (pl.DataFrame({"t": ["x" * 32_768]}), "column 't' has a text of 32768 characters; an Excel cell holds 32767"),
+        (pl.DataFrame({"n": pl.repeat(1, 1_048_576, eager=True)}), "1048576 rows and 1 columns are more than"),
+        (pl.DataFrame({f"c{i}": [1] for i in range(16_385)}), "1 rows and 16385 columns are more than"),
+    ],
+)
+def test_output_excel_refuses_what_would_be_lost(tmp_path: Path, mode: str, rows: pl.DataFrame, cause: str) -> None:
+    settings = output(tmp_path, "a.xlsx", "excel", write_mode=mode)
+    write(settings)
+    with pytest.raises(DataError, match=cause):
+        write(settings, rows)
+    assert_frame_equal(pl.read_excel(tmp_path / "a.xlsx"), ROWS)
+
+
 def test_output_csv_with_a_nested_column_names_the_column(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="column 'l' is List"):
         write(output(tmp_path, "a.csv"), pl.DataFrame({"l": [[1]]}))
