@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ParameterError,
     )
     from flowfile_dagster.orchestration.definitions import build_definitions
+    from flowfile_dagster.orchestration.executor import flowfile_executor
     from flowfile_dagster.orchestration.io_manager import FlowfileIOManager
 
 _MODULES = {
@@ -30,6 +31,7 @@ _MODULES = {
     "NodeProblem": "errors",
     "ParameterError": "errors",
     "build_definitions": "orchestration.definitions",
+    "flowfile_executor": "orchestration.executor",
     "load_flow": "api",
 }
 
@@ -43,6 +45,7 @@ __all__ = [
     "NodeProblem",
     "ParameterError",
     "build_definitions",
+    "flowfile_executor",
     "load_flow",
 ]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from flowfile_dagster.api import load_flow
+from flowfile_dagster.api import Flow, load_flow
 from flowfile_dagster.errors import FlowfileDagsterError
 from flowfile_dagster.flow.files import find_flow_files
 
@@ -38,7 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def execute(options: argparse.Namespace) -> int:
     """Check every flow; exit code 1 if any has a problem."""
-    reports = [check_flow(path, options.root) for given in options.paths for path in find_flow_files(given)]
+    reports = check_flows([path for given in options.paths for path in find_flow_files(given)], options.root)
     if options.json:
         print(json.dumps([asdict(report) for report in reports], indent=2, ensure_ascii=False))
     else:
@@ -48,14 +49,45 @@ def execute(options: argparse.Namespace) -> int:
     return 0 if reports and all(report.is_clean for report in reports) else 1
 
 
-def check_flow(path: Path, root: Path | None) -> FlowReport:
-    """Load a flow and predict it."""
+def check_flows(paths: Sequence[Path], root: Path | None) -> list[FlowReport]:
+    """Load flows and predict them. A file that one of them writes need not be there yet for another to read it."""
+    loaded = [(path, _load(path, root)) for path in paths]
+    flows = [flow for _, flow in loaded if isinstance(flow, Flow)]
+    written = {target for flow in flows for node_id in flow.nodes if (target := _target(flow, node_id))}
+    return [
+        FlowReport(str(path), len(flow.nodes), None, tuple(_problems(flow, written)))
+        if isinstance(flow, Flow)
+        else FlowReport(str(path), 0, flow, ())
+        for path, flow in loaded
+    ]
+
+
+def _load(path: Path, root: Path | None) -> Flow | str:
     try:
-        flow = load_flow(path, root=root)
+        return load_flow(path, root=root)
     except FlowfileDagsterError as error:
-        return FlowReport(str(path), 0, str(error), ())
-    errors = [prediction.error for prediction in flow.predictions.values() if prediction.error is not None]
-    return FlowReport(str(path), len(flow.nodes), None, tuple(str(error).partition("\n")[0] for error in errors))
+        return str(error)
+
+
+def _problems(flow: Flow, written: Collection[str]) -> Iterator[str]:
+    for node_id, prediction in flow.predictions.items():
+        if prediction.error is not None and not _waits_for(flow, node_id, written):
+            yield str(prediction.error).partition("\n")[0]
+
+
+def _target(flow: Flow, node_id: int) -> str | None:
+    node = flow.nodes[node_id]
+    target = node.kind.target(node.settings, flow.graph) if node.can_run else None
+    return None if target is None else str(target.path)
+
+
+def _waits_for(flow: Flow, node_id: int, written: Collection[str]) -> bool:
+    """Whether a node reads a file that is not there yet, and that another flow writes."""
+    node = flow.nodes[node_id]
+    if not node.can_run:
+        return False
+    uris = {source.uri for source in node.kind.sources(node.settings, flow.graph)}
+    return any(uri in written and not Path(uri).exists() for uri in uris)
 
 
 def _render(report: FlowReport) -> str:

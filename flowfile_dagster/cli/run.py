@@ -18,7 +18,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Register the command."""
     parser = commands.add_parser("run", help="run a flow")
     parser.add_argument("flow", type=Path, help="the flow file")
-    parser.add_argument("--mode", choices=["development"], default="development", help="how to run it")
+    parser.add_argument(
+        "--mode", choices=["development", "performance"], help="how to run it; default: the flow's own execution mode"
+    )
+    parser.add_argument(
+        "--engine", choices=["auto", "in-memory", "streaming", "gpu"], help="which of Polars' engines runs the plans"
+    )
     parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter's value")
     parser.add_argument("--select", nargs="+", metavar="NODE", help="ids or references of the nodes that are wanted")
     parser.add_argument("--root", type=Path, help="the folder that relative paths in the flow stand under")
@@ -31,7 +36,13 @@ def execute(options: argparse.Namespace) -> int:
     """Run the flow; exit code 1 if a node failed."""
     flow = load_flow(options.flow, parameters=_parameters(options.flow, options.param), root=options.root)
     progress = None if options.json else _Progress(flow)
-    run = flow.run(options.mode, targets=options.select, store=options.store, on_event=progress)
+    run = flow.run(
+        options.mode or flow.graph.execution_mode,
+        targets=options.select,
+        store=options.store,
+        on_event=progress,
+        engine=options.engine,
+    )
     if options.json:
         print(json.dumps(_result(run), indent=2, ensure_ascii=False))
     else:
@@ -70,8 +81,9 @@ class _Progress:
 def _outcome(event: NodeEvent) -> str:
     match event:
         case NodeComputed():
-            rows = ", ".join(f"{table.rows:,} rows" for table in event.manifest.outputs.values())
-            return f"{rows} in {event.seconds:.2f} s ({event.why})"
+            rows = ", ".join(f"{table.rows:,} rows" for table in event.manifest.outputs.values()) or "written"
+            fused = f", {len(event.fused)} nodes fused into it" if event.fused else ""
+            return f"{rows} in {event.seconds:.2f} s ({event.why}{fused})"
         case NodeReused():
             return "hit"
         case NodeFailed():

@@ -9,7 +9,9 @@ from typing import Any
 
 from flowfile_dagster.api import Flow, load_flow
 from flowfile_dagster.columns.schema import schema_to_json
+from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.flow.names import node_names
+from flowfile_dagster.plan.segments import performance_segments
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -23,9 +25,27 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def execute(options: argparse.Namespace) -> int:
     """Show the flow."""
-    nodes = describe(load_flow(options.flow, root=options.root))
-    print(json.dumps(nodes, indent=2, ensure_ascii=False) if options.json else "\n".join(map(_render, nodes)))
+    flow = load_flow(options.flow, root=options.root)
+    nodes, segments = describe(flow), describe_segments(flow)
+    if options.json:
+        print(json.dumps({"nodes": nodes, "segments": segments}, indent=2, ensure_ascii=False))
+    else:
+        print("\n".join([*map(_render, nodes), "", "Segments of performance mode:", *map(_render_segment, segments)]))
     return 0
+
+
+def describe_segments(flow: Flow) -> list[dict[str, Any]]:
+    """The segments of performance mode as JSON values, in topological order."""
+    names = node_names(flow.graph)
+    return [
+        {
+            "root": names[segment.root],
+            "reasons": list(segment.reasons),
+            "nodes": [names[node_id] for node_id in segment.nodes],
+            "barriers": [names[node_id] for node_id in segment.nodes if Trait.BARRIER in flow.nodes[node_id].traits],
+        }
+        for segment in performance_segments(flow.graph)
+    ]
 
 
 def describe(flow: Flow) -> list[dict[str, Any]]:
@@ -61,3 +81,9 @@ def _render(node: dict[str, Any]) -> str:
         columns = "opaque" if schema is None else ", ".join(f"{name} {dtype}" for name, dtype in schema)
         lines.append(f"      {label}{columns or 'no columns'}")
     return "\n".join(lines)
+
+
+def _render_segment(segment: dict[str, Any]) -> str:
+    inner = " -> ".join(segment["nodes"])
+    barriers = f"; held in memory by {', '.join(segment['barriers'])}" if segment["barriers"] else ""
+    return f"  {segment['root']} ({', '.join(segment['reasons'])}): {inner}{barriers}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import glob
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,7 +22,7 @@ from pydantic import Field, field_validator, model_validator
 
 from flowfile_dagster.columns.lineage import ColumnLineage
 from flowfile_dagster.contract.context import BuildContext, PathResolver
-from flowfile_dagster.contract.node_type import NO_INPUT, NodeType, Source, Trait
+from flowfile_dagster.contract.node_type import NO_INPUT, MaybeSchema, NodeType, Source, Trait
 from flowfile_dagster.contract.settings import NodeSettings, SettingsBlock
 from flowfile_dagster.errors import DataError, DuplicateColumnError, SettingsError
 from flowfile_dagster.nodes._csv_scan import CsvSource, CsvTable, decoded_bytes, scan_delimited
@@ -156,6 +156,14 @@ class Read(NodeType[ReadSettings]):
 
     def lineage(self, settings: ReadSettings, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:
         return dict.fromkeys(output, ())
+
+    def predict(
+        self, settings: ReadSettings, inputs: Sequence[MaybeSchema], context: BuildContext
+    ) -> Mapping[str, MaybeSchema]:
+        """Opaque for a URL: loading a flow works without a network."""
+        if is_url(settings.received_file.path):
+            return {"output-0": None}
+        return super().predict(settings, inputs, context)
 
     def sources(self, settings: ReadSettings, paths: PathResolver) -> tuple[Source, ...]:
         located = _locate(settings.received_file, paths)

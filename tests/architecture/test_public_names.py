@@ -18,6 +18,7 @@ def test_public_names_are_these() -> None:
         "NodeProblem",
         "ParameterError",
         "build_definitions",
+        "flowfile_executor",
         "load_flow",
     ]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flowfile_dagster.cli.app import main
-from tests.factories import fifteen_nodes, formula, manual, node, write_flow
+from tests.factories import fifteen_nodes, formula, manual, node, read_csv, write_file, write_flow
 
 Capture = pytest.CaptureFixture[str]
 
@@ -86,10 +86,31 @@ def test_show_tells_what_cannot_run_and_what_is_opaque(failing: Path, capsys: Ca
 
 def test_show_gives_json(good: Path, capsys: Capture) -> None:
     assert call("show", good, "--json") == 0
-    nodes = json.loads(capsys.readouterr().out)
+    shown = json.loads(capsys.readouterr().out)
+    nodes = shown["nodes"]
     assert [entry["name"] for entry in nodes] == ["orders", "formula_2", "formula_3"]
     assert nodes[1]["inputs"] == [{"node_id": 1, "handle": "output-0", "slot": "main"}]
     assert nodes[1]["schemas"] == {"output-0": [["a", "Int64"], ["b", "Int64"]]}
+    (segment,) = shown["segments"]
+    assert segment["root"] == "formula_3"
+    assert segment["nodes"] == ["orders", "formula_2", "formula_3"]
+    assert segment["reasons"] == ["output"]
+
+
+def test_check_takes_a_file_that_another_flow_writes_for_granted(tmp_path: Path, capsys: Capture) -> None:
+    target = tmp_path / "later.csv"
+    reader = write_flow(tmp_path / "reader.json", [read_csv(1, target)])
+    assert call("check", reader) == 1
+    write_flow(tmp_path / "writer.json", [manual(1, {"a": [1]}), write_file(2, 1, target)])
+    assert call("check", tmp_path) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "2 of 2 flows are ready to run"
+
+
+def test_run_in_performance_tells_how_many_nodes_are_fused(good: Path, capsys: Capture) -> None:
+    assert call("run", good, "--mode", "performance", "--engine", "streaming") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "2 nodes fused into it" in lines[0]
+    assert lines[-1] == "3 computed, 0 hit, 0 skipped, 0 failed"
 
 
 def test_run_prints_each_node_as_it_completes_and_is_0(good: Path, capsys: Capture) -> None:

@@ -217,3 +217,9 @@ def test_read_type_that_cannot_be_scanned_is_a_barrier(file_type: str, is_barrie
 def test_read_packed_csv_is_unpacked(tmp_path: Path) -> None:
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress("a\né\n".encode("latin-1")))
     assert read(tmp_path / "a.csv.gz", "csv", table_settings={"encoding": "latin-1"})["a"].to_list() == ["é"]
+
+
+def test_read_url_is_opaque_because_prediction_needs_no_network() -> None:
+    settings = parse_settings("read", file_settings("http://127.0.0.1:9/none.csv", "csv"))
+    predicted = find_node_type("read").predict(settings, (), LiteralContext(is_prediction=True))
+    assert predicted == {"output-0": None}
