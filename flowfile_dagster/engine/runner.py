@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 from uuid import uuid4
 
@@ -276,8 +276,10 @@ class _Run:
         }
 
     def _write(self, node: FlowNode, frame: pl.LazyFrame) -> Written | None:
+        """Write a sink's file. Polars' own choice for a sink is the streaming engine, which we name."""
         settings: Any = node.settings
-        node.kind.write(settings, frame, self.context)
+        engine: Engine = "streaming" if self.context.engine == "auto" else self.context.engine
+        node.kind.write(settings, frame, replace(self.context, engine=engine))
         target = node.kind.target(settings, self.context)
         if target is None or not target.is_repeatable:
             return None

@@ -58,6 +58,7 @@ _EXPRESSIONS = (
     *(ast.DictComp, ast.GeneratorExp, ast.comprehension, ast.Subscript, ast.Slice, ast.Starred, ast.NamedExpr),
     *(ast.JoinedStr, ast.FormattedValue, ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context),
 )
+_COLLECTING = frozenset({"collect", "collect_all", "describe", "fetch"})
 _CLOCK_METHODS = frozenset({"now", "today", "utcnow"})
 
 
@@ -125,6 +126,15 @@ def is_volatile_code(code: str) -> bool:
     except UserCodeError:
         return False
     return any(_is_volatile(node, parsed.own_names) for node in ast.walk(parsed.tree))
+
+
+def is_collecting_code(code: str) -> bool:
+    """Whether the code runs the plan of an input instead of adding to it; code that cannot be read does."""
+    try:
+        parsed = parse_code(code)
+    except UserCodeError:
+        return True
+    return any(isinstance(node, ast.Attribute) and node.attr in _COLLECTING for node in ast.walk(parsed.tree))
 
 
 class _Cleaner(ast.NodeTransformer):

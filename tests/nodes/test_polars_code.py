@@ -3,6 +3,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.errors import UserCodeError
@@ -240,3 +241,63 @@ def test_polars_code_runs_neither_in_check_nor_in_prediction(capsys: pytest.Capt
 def test_polars_code_clock_and_unseeded_chance_are_volatile(text: str, is_volatile: bool) -> None:
     traits = find_node_type("polars_code").traits_of(parse_settings("polars_code", code(text)))
     assert (Trait.VOLATILE in traits) is is_volatile
+
+
+CSV_CALL = """output_df = pl.scan_csv(
+    'rows.csv',
+    schema_overrides={'a': String, 't': Datetime('ms')},
+    null_values=['-'],
+    n_rows=2,
+    storage_options=None
+)"""
+
+
+def test_polars_code_that_is_one_csv_scan_reads_the_file(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a,b\n1,-\n2,3\n4,5\n")
+    result = run_node("polars_code", code(CSV_CALL), context=LiteralContext(tmp_path))["output-0"]
+    assert_frame_equal(result, pl.DataFrame({"a": ["1", "2"], "b": [None, 3]}))
+
+
+def test_polars_code_that_is_one_csv_scan_names_its_file_as_source(tmp_path: Path) -> None:
+    node = find_node_type("polars_code")
+    (source,) = node.sources(parse_settings("polars_code", code(CSV_CALL)), LiteralContext(tmp_path))
+    assert source.files == (tmp_path / "rows.csv",)
+    assert node.sources(parse_settings("polars_code", code("input_df")), LiteralContext(tmp_path)) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "output_df = pl.scan_csv('a.csv').head()",
+        "output_df = pl.scan_csv('a' + '.csv')",
+        "output_df = pl.scan_csv('https://example.com/a.csv')",
+        "output_df = pl.scan_csv('a.csv', storage_options={'key': 'x'})",
+        "output_df = pl.scan_csv('a.csv', with_column_names=lambda names: names)",
+        "output_df = pl.scan_csv('a.csv', **{'n_rows': 1})",
+        "x = pl.scan_csv('a.csv')\noutput_df = x",
+        "output_df = pl.scan_parquet('a.parquet')",
+    ],
+)
+def test_polars_code_with_any_other_scan_is_refused(text: str) -> None:
+    with pytest.raises(UserCodeError, match="attribute 'scan_"):
+        find_node_type("polars_code").check(parse_settings("polars_code", code(text)))
+
+
+def test_polars_code_scan_with_an_unknown_option_names_it(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a\n1\n")
+    with pytest.raises(UserCodeError, match="colour"):
+        run_node("polars_code", code("pl.scan_csv('rows.csv', colour=1)"), context=LiteralContext(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_barrier"),
+    [
+        ("input_df.with_columns(b=pl.col('a') + 1)", False),
+        ("rows = input_df.collect()\noutput_df = rows.lazy()", True),
+        ("input_df.select(pl.len())", False),
+        ("this is no code", True),
+    ],
+)
+def test_polars_code_is_a_barrier_only_where_it_collects(text: str, is_barrier: bool) -> None:
+    traits = find_node_type("polars_code").traits_of(parse_settings("polars_code", code(text)))
+    assert (Trait.BARRIER in traits) is is_barrier
