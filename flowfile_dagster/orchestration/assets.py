@@ -2,7 +2,7 @@
 
 # No postponed annotations here: Dagster reads the annotation of the step's context as an object.
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from flowfile_dagster.orchestration.io_manager import FlowfileIOManager, StoredR
 from flowfile_dagster.orchestration.metadata import result_metadata
 from flowfile_dagster.orchestration.specs import FlowSpecs
 from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY, FlowPlace
-from flowfile_dagster.plan.segments import development_segments, performance_segments
+from flowfile_dagster.plan.segments import Segment, development_segments, performance_segments
 from flowfile_dagster.store.store import ResultStore
 
 
@@ -114,6 +114,9 @@ class _Step:
         self._store = store
         self._context = context
         self._schemas = {node.node_id: node.schemas for node in flow.nodes}
+        self._source_bytes = {
+            node.node_id: sum(size for source in node.sources for _, size, _, _ in source.state) for node in flow.nodes
+        }
         self._failures: list[NodeError] = []
         self._not_run: list[int] = []
 
@@ -126,6 +129,8 @@ class _Step:
         targets = {node_id for node_id, _ in outputs}
         segments = development_segments(graph) if mode == "development" else performance_segments(graph, targets)
         chosen = engine or default_engine(mode)
+        if mode == "performance":
+            self._announce(graph, segments, targets)
         for event in run_segments(graph, segments, targets, self._store, ref_key=self._ref_key(graph), engine=chosen):
             self._note(event, graph)
             if isinstance(event, (NodeComputed, NodeReused)):
@@ -134,6 +139,16 @@ class _Step:
                         yield self._result(event, handle, key, {"flowfile/mode": mode, "flowfile/engine": chosen})
         if self._failures:
             raise dg.Failure(self._summary(), allow_retries=False)
+
+    def _announce(self, graph: FlowGraph, segments: Sequence[Segment], targets: Collection[int]) -> None:
+        """Say what is computed together, and from how much: all that is known of a step that is killed."""
+        names = node_names(graph)
+        for segment in segments:
+            if segment.root in targets:
+                members = " -> ".join(names[node_id] for node_id in segment.nodes)
+                size = sum(self._source_bytes[node_id] for node_id in segment.nodes)
+                text = f"{graph.name}: computing {names[segment.root]} ({members}), which reads files of {size:,} bytes"
+                self._context.log.info(text)
 
     def _ref_key(self, graph: FlowGraph) -> Callable[[FlowNode], Sequence[str]]:
         """The asset key; a fused node has none, and is referred to as if it had."""

@@ -17,9 +17,9 @@ from typing import Any
 
 DEFINITIONS = """
 import dagster as dg
-from flowfile_dagster import build_definitions
+from flowfile_dagster import build_definitions, flowfile_executor
 defs = dg.Definitions.merge(
-    build_definitions({flows!r}), dg.Definitions(executor={executor})
+    build_definitions({flows!r}, mode={mode!r}), dg.Definitions(executor={executor})
 )
 """
 IN_PROCESS = "dg.in_process_executor"
@@ -32,6 +32,7 @@ FORK_SERVER = (
 FORK_SERVER_WITH_DEFINITIONS = FORK_SERVER.replace(
     "'flowfile_dagster.preload'", "'flowfile_dagster.preload', 'location'"
 )
+OURS = "flowfile_executor"
 INSTANCE = """
 run_coordinator:
   module: dagster._core.run_coordinator
@@ -50,6 +51,13 @@ mutation($params: ReexecutionParams!) { launchPipelineReexecution(reexecutionPar
 STATUS = """
 query($id: ID!) { runOrError(runId: $id) { ... on Run { status
   assetMaterializations { assetKey { path } } } } }
+"""
+LOG = """
+query($id: ID!) { logsForRun(runId: $id, limit: 1000) { ... on EventConnection { events {
+  __typename ... on MessageEvent { message stepKey }
+  ... on DisplayableEvent { metadataEntries {
+    label ... on TextMetadataEntry { text } ... on IntMetadataEntry { intValue } } }
+} } } }
 """
 LOCATION = """{ workspaceOrError { ... on Workspace { locationEntries {
   name loadStatus locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
@@ -84,6 +92,21 @@ class Server:
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return str(answer["run"]["runId"])
 
+    def events(self, run_id: str) -> list[dict[str, Any]]:
+        return list(self.ask(LOG, id=run_id)["logsForRun"]["events"])
+
+    def await_step_process(self, run_id: str, step_key: str, message: str, *, seconds: float = 60) -> int:
+        """The id of the process that runs a step, once the step has logged a message that begins so."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            events = [event for event in self.events(run_id) if event["stepKey"] == step_key]
+            entries = [entry for event in events for entry in event.get("metadataEntries") or ()]
+            found = [entry.get("text") or entry.get("intValue") for entry in entries if entry["label"] == "pid"]
+            if found and any(event["message"].startswith(message) for event in events):
+                return int(found[-1])
+            time.sleep(0.2)
+        raise TimeoutError(f"step {step_key} did not log {message!r} within {seconds} s")
+
     def wait(self, run_id: str, *, seconds: float = 120) -> tuple[str, set[str]]:
         """The final status of a run, and the last key parts of what it materialized."""
         deadline = time.monotonic() + seconds
@@ -96,12 +119,12 @@ class Server:
 
 
 @contextmanager
-def serve(folder: Path, flows: Path, executor: str) -> Iterator[Server]:
+def serve(folder: Path, flows: Path, executor: str, mode: str | None = None) -> Iterator[Server]:
     """A webserver with a Dagster home under `folder`; stopped with all its children at the end."""
     home = folder / "dagster-home"
     home.mkdir()
     (home / "dagster.yaml").write_text(INSTANCE)
-    (folder / "location.py").write_text(DEFINITIONS.format(flows=str(flows), executor=executor))
+    (folder / "location.py").write_text(DEFINITIONS.format(flows=str(flows), executor=executor, mode=mode))
     (folder / "workspace.yaml").write_text(
         "load_from:\n- python_module: {module_name: location, location_name: location}\n"
     )

@@ -1,14 +1,17 @@
 """Runs launched by a real webserver, under the executors that people use."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from tests.factories import advanced_filter, formula, join, manual, read_csv, write_flow
+from tests.factories import advanced_filter, formula, join, manual, node, read_csv, write_flow
 from tests.orchestration.server import (
     FORK_SERVER,
     FORK_SERVER_WITH_DEFINITIONS,
     IN_PROCESS,
+    OURS,
     STOCK_MULTIPROCESS,
     serve,
 )
@@ -17,6 +20,7 @@ EXECUTORS = {
     "in-process": IN_PROCESS,
     "stock multiprocess": STOCK_MULTIPROCESS,
     "fork server": FORK_SERVER,
+    "ours": OURS,
     "fork server with the definitions": FORK_SERVER_WITH_DEFINITIONS,
 }
 
@@ -39,6 +43,22 @@ def test_two_flows_run_under_every_executor(tmp_path: Path, executor: str) -> No
             status, materialized = server.wait(server.launch(keys))
             assert status == "SUCCESS"
             assert materialized == {"read_1", "formula_2", "filter_3", "join_4"}
+
+
+@pytest.mark.slow
+def test_segments_run_in_steps_of_their_own_and_a_killed_one_fails_alone(tmp_path: Path) -> None:
+    flows = tmp_path / "flows"
+    flows.mkdir()
+    endless = {"polars_code_input": {"polars_code": "while True:\n    pass\noutput_df = input_df"}}
+    write_flow(flows / "heavy.json", [manual(1, {"a": [1]}), node(2, "polars_code", endless, 1)])
+    write_flow(flows / "light.json", [manual(1, {"a": [1]}), formula(2, 1, "b", "[a]")])
+    with serve(tmp_path, flows, OURS, "performance") as server:
+        run_id = server.launch([["heavy", "polars_code_2"], ["light", "formula_2"]])
+        message = "heavy: computing polars_code_2 (manual_input_1 -> polars_code_2), which reads files of 0 bytes"
+        os.kill(server.await_step_process(run_id, "heavy__polars_code_2", message), signal.SIGKILL)
+        status, materialized = server.wait(run_id)
+        assert status == "FAILURE"
+        assert materialized == {"formula_2"}
 
 
 @pytest.mark.slow
