@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import yaml
 
-from flowfile_dagster import build_definitions, load_flow
+from flowfile_dagster import build_definitions, flowfile_executor, load_flow
 from flowfile_dagster.cli.app import main
 
 PROJECT = Path(__file__).parents[2]
@@ -102,7 +102,7 @@ def test_the_readme_s_python_runs(flows: Path, tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     blocks = re.findall(r"```python\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     namespaces: list[dict[str, object]] = [{"__name__": "readme"} for _ in blocks]
     for block, namespace in zip(blocks, namespaces, strict=True):
         exec(compile(block, "README.md", "exec"), namespace)
@@ -114,6 +114,10 @@ def test_the_readme_s_python_runs(flows: Path, tmp_path: Path, monkeypatch: pyte
         result = job.execute_in_process(instance=instance, asset_selection=keys)
         event = result.asset_materializations_for_node("podium")[0]
     assert event.metadata["dagster/row_count"].value == 3
+    fused = namespaces[3]["defs"]
+    assert isinstance(fused, dg.Definitions)
+    assert fused.executor is flowfile_executor
+    assert len(fused.resolve_asset_graph().materializable_asset_keys) < 40
 
 
 def test_the_readme_names_every_target_of_the_makefile_that_it_uses() -> None:
