@@ -47,6 +47,7 @@ def run_segments(
     *,
     ref_key: Callable[[FlowNode], Sequence[str]],
     engine: Engine = "in-memory",
+    engines: Mapping[int, Engine] | None = None,
 ) -> Iterator[NodeEvent]:
     """Bring the targets up to date, computing what they need and what is not there.
 
@@ -57,11 +58,12 @@ def run_segments(
         store: where results are found and kept.
         ref_key: the key under which a node's latest materialization is referred to in the store.
         engine: which of Polars' engines runs the plans.
+        engines: engines for single segments, by root.
 
     Yields:
         Events for each target, and for each segment that had to run for them, in topological order.
     """
-    run = _Run(NodeContext(graph, engine=engine), store, ref_key)
+    run = _Run(NodeContext(graph, engine=engine), store, ref_key, engines or {})
     plan = plan_run(graph, segments, targets, run.plan_inputs(), run.context)
     for stage in plan.stages:
         yield from run.settle(stage, is_target=stage.node_id in plan.targets)
@@ -74,6 +76,7 @@ class _Run:
     context: NodeContext
     store: ResultStore
     ref_key: Callable[[FlowNode], Sequence[str]]
+    engines: Mapping[int, Engine]
     nonce: str = field(default_factory=lambda: uuid4().hex)
     outcomes: dict[int, Outcome] = field(default_factory=dict[int, Outcome])
     hashes: dict[int, str] = field(default_factory=dict[int, str])
@@ -235,19 +238,20 @@ class _Run:
 
     def _compute(self, segment: Segment, members: Members, *, is_target: bool) -> _Result:
         node = self.graph.nodes[segment.root]
+        context = replace(self.context, engine=self.engines.get(segment.root, self.context.engine))
         tables = self._tables_to_pass_on(node, members[segment.root])
         frames: NodeFrames = {}
         if tables is None:
-            frames = assemble(members, self._stored_frames(segment), self.context)[segment.root]
+            frames = assemble(members, self._stored_frames(segment), context)[segment.root]
         outputs: dict[str, StoredTable] = {}
         if tables is not None:
             outputs = dict.fromkeys(node.handles, tables[0])
         elif delivers_table(self.graph, segment):
-            outputs = {handle: self.store.write(self.context.collect(frame)) for handle, frame in frames.items()}
+            outputs = {handle: self.store.write(context.collect(frame)) for handle, frame in frames.items()}
         stored = {handle: self.store.scan(table) for handle, table in outputs.items()} or frames
         written = None
         if is_target and Trait.SINK in node.traits:
-            written = self._write(node, stored["output-0"])
+            written = self._write(node, stored["output-0"], context)
         return _Result(outputs, self._decide(node, tables or ()), written)
 
     def _decide(self, node: FlowNode, tables: Sequence[StoredTable]) -> tuple[str, ...] | None:
@@ -275,11 +279,11 @@ class _Run:
             if root in self.manifests
         }
 
-    def _write(self, node: FlowNode, frame: pl.LazyFrame) -> Written | None:
+    def _write(self, node: FlowNode, frame: pl.LazyFrame, context: NodeContext) -> Written | None:
         """Write a sink's file. Polars' own choice for a sink is the streaming engine, which we name."""
         settings: Any = node.settings
-        engine: Engine = "streaming" if self.context.engine == "auto" else self.context.engine
-        node.kind.write(settings, frame, replace(self.context, engine=engine))
+        engine: Engine = "streaming" if context.engine == "auto" else context.engine
+        node.kind.write(settings, frame, replace(context, engine=engine))
         target = node.kind.target(settings, self.context)
         if target is None or not target.is_repeatable:
             return None

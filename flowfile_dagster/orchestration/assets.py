@@ -3,7 +3,7 @@
 # No postponed annotations here: Dagster reads the annotation of the step's context as an object.
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
@@ -39,16 +39,24 @@ class FlowSource:
         return resolve_graph(parse_document(self.cache.read_text(self.key, Path(flow.path))), root=self.root)
 
 
+@dataclass(frozen=True)
+class Engines:
+    """Which of Polars' engines runs a flow, and single nodes of it; None is the mode's own choice."""
+
+    of_flow: Engine | None = None
+    of_nodes: Mapping[int, Engine] = field(default_factory=dict[int, Engine])
+
+
 def build_flow_assets(
-    flow: CompiledFlow, specs: FlowSpecs, source: FlowSource, engine: Engine | None
+    flow: CompiledFlow, specs: FlowSpecs, source: FlowSource, engines: Engines
 ) -> list[dg.AssetsDefinition]:
     """The assets of a flow: in development one step for any selection of nodes, in performance one per segment."""
     name = "__".join(specs.place.key_prefix)
     if specs.mode == "development":
-        return [_build_step(name, list(specs.by_output.values()), flow, specs, source, engine)]
+        return [_build_step(name, list(specs.by_output.values()), flow, specs, source, engines)]
     nodes = {node.node_id: node for node in flow.nodes}
     return [
-        _build_step(f"{name}__{nodes[segment.root].name}", specs.of_segment(segment), flow, specs, source, engine)
+        _build_step(f"{name}__{nodes[segment.root].name}", specs.of_segment(segment), flow, specs, source, engines)
         for segment in specs.segments
     ]
 
@@ -59,7 +67,7 @@ def _build_step(
     flow: CompiledFlow,
     specs: FlowSpecs,
     source: FlowSource,
-    engine: Engine | None,
+    engines: Engines,
 ) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=name,
@@ -73,7 +81,7 @@ def _build_step(
         io_manager: FlowfileIOManager = context.resources.original_resource_dict[IO_MANAGER_KEY]
         store = io_manager.open_store(context.instance)
         mode: ExecutionMode = context.op_execution_context.op_config.get("mode") or specs.mode
-        yield from _Step(flow, specs, store, context).run(source.read_graph(flow), mode, engine)
+        yield from _Step(flow, specs, store, context).run(source.read_graph(flow), mode, engines)
 
     return run_flow
 
@@ -121,22 +129,35 @@ class _Step:
         self._not_run: list[int] = []
 
     def run(
-        self, graph: FlowGraph, mode: ExecutionMode, engine: Engine | None
+        self, graph: FlowGraph, mode: ExecutionMode, engines: Engines
     ) -> Iterator[dg.MaterializeResult[StoredResult]]:
         """Yield each selected asset as it completes; raise at the end if any node failed."""
         selected = self._context.selected_asset_keys
         outputs = {output: spec.key for output, spec in self._specs.by_output.items() if spec.key in selected}
         targets = {node_id for node_id, _ in outputs}
         segments = development_segments(graph) if mode == "development" else performance_segments(graph, targets)
-        chosen = engine or default_engine(mode)
+        chosen = engines.of_flow or default_engine(mode)
         if mode == "performance":
             self._announce(graph, segments, targets)
-        for event in run_segments(graph, segments, targets, self._store, ref_key=self._ref_key(graph), engine=chosen):
+        for event in run_segments(
+            graph,
+            segments,
+            targets,
+            self._store,
+            ref_key=self._ref_key(graph),
+            engine=chosen,
+            engines=engines.of_nodes,
+        ):
             self._note(event, graph)
             if isinstance(event, (NodeComputed, NodeReused)):
                 for (node_id, handle), key in outputs.items():
                     if node_id == event.node_id:
-                        yield self._result(event, handle, key, {"flowfile/mode": mode, "flowfile/engine": chosen})
+                        yield self._result(
+                            event,
+                            handle,
+                            key,
+                            {"flowfile/mode": mode, "flowfile/engine": engines.of_nodes.get(node_id, chosen)},
+                        )
         if self._failures:
             raise dg.Failure(self._summary(), allow_retries=False)
 

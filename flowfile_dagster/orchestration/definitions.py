@@ -20,7 +20,7 @@ from flowfile_dagster.errors import FlowFileError
 from flowfile_dagster.flow.files import find_flow_files
 from flowfile_dagster.flow.graph import ExecutionMode
 from flowfile_dagster.flow.names import slug
-from flowfile_dagster.orchestration.assets import FlowSource, build_broken_asset, build_flow_assets
+from flowfile_dagster.orchestration.assets import Engines, FlowSource, build_broken_asset, build_flow_assets
 from flowfile_dagster.orchestration.io_manager import STORE_FOLDER, FlowfileIOManager
 from flowfile_dagster.orchestration.specs import SpecBuilder
 from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY, FlowfileTranslator, FlowPlace
@@ -32,7 +32,7 @@ def build_definitions(
     flows: str | Path | Iterable[str | Path],
     *,
     mode: ExecutionMode | Mapping[str, ExecutionMode] | None = None,
-    engine: Engine | None = None,
+    engine: Engine | Mapping[str, Engine] | None = None,
     root: str | Path | None = None,
     translator: FlowfileTranslator | None = None,
     io_manager: FlowfileIOManager | None = None,
@@ -44,7 +44,8 @@ def build_definitions(
         flows: a folder, which is searched for ``.yaml``, ``.yml`` and ``.json`` files, or the files themselves.
         mode: how flows run: ``development`` (one asset per node) or ``performance`` (one per fused segment), for all
             flows or by flow name (``folder/flow``). Default: each flow's own ``execution_mode``.
-        engine: which of Polars' engines runs the plans; default: in-memory in development, else Polars' choice.
+        engine: which of Polars' engines runs the plans, for all flows or by flow (``folder/flow``) and node
+            (``folder/flow/node``). Default: in-memory in development, else Polars' choice.
         root: the folder that relative paths in flows stand under. Default: each flow file's folder, then the
             current working directory.
         translator: how nodes appear in Dagster.
@@ -65,6 +66,7 @@ def build_definitions(
         warnings.simplefilter("ignore", category=dg.BetaWarning)
         entries = cache.load([FlowRequest(path, root_path) for path in places.values()])
         project = _Project(dict(zip(places, entries, strict=True)), cache, root_path, mode, engine)
+        project.refuse_unknown_names()
         return _definitions(project, translator or FlowfileTranslator(), io_manager)
 
 
@@ -86,7 +88,28 @@ class _Project:
     cache: CompileCache
     root: Path | None
     mode: ExecutionMode | Mapping[str, ExecutionMode] | None
-    engine: Engine | None
+    engine: Engine | Mapping[str, Engine] | None
+
+    def engines_of(self, place: FlowPlace, flow: CompiledFlow) -> Engines:
+        if not isinstance(self.engine, Mapping):
+            return Engines(self.engine)
+        named = {node.node_id: self.engine.get(f"{place.group}/{node.name}") for node in flow.nodes}
+        of_nodes = {node_id: engine for node_id, engine in named.items() if engine is not None}
+        return Engines(self.engine.get(place.group), of_nodes)
+
+    def refuse_unknown_names(self) -> None:
+        """Raise a `ValueError` for a mode or engine of a flow or node that there is not."""
+        flows = {place.group: entry.flow for place, entry in self.entries.items()}
+        nodes = {
+            f"{group}/{node.name}"
+            for group, flow in flows.items()
+            if isinstance(flow, CompiledFlow)
+            for node in flow.nodes
+        }
+        for what, chosen, known in (("mode", self.mode, set(flows)), ("engine", self.engine, nodes | set(flows))):
+            unknown = [name for name in chosen if name not in known] if isinstance(chosen, Mapping) else []
+            if unknown:
+                raise ValueError(f"{what}: there is no {unknown[0]!r}; flows: {', '.join(flows)}")
 
     def mode_of(self, place: FlowPlace, flow: CompiledFlow) -> ExecutionMode:
         chosen = self.mode.get(place.group) if isinstance(self.mode, Mapping) else self.mode
@@ -118,7 +141,7 @@ def _build_assets(
     except FlowFileError as error:
         return BrokenFlow(flow.name, flow.path, str(error))
     source = FlowSource(project.cache, entry.key, project.root)
-    return build_flow_assets(flow, specs, source, project.engine) if specs.by_output else []
+    return build_flow_assets(flow, specs, source, project.engines_of(place, flow)) if specs.by_output else []
 
 
 def _find_flows(flows: str | Path | Iterable[str | Path]) -> dict[FlowPlace, Path]:

@@ -1,11 +1,13 @@
 """A flow in performance mode: one asset and one step for each fused segment, the same results as development."""
 
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
 import pytest
 
+from flowfile_dagster import build_definitions
 from flowfile_dagster.store.store import ResultStore
 from tests.factories import JsonObject, fifteen_nodes, formula, join, manual, node, read_csv, write_file
 from tests.orchestration.project import Project, RunResult
@@ -120,3 +122,33 @@ def test_changed_source_recomputes_the_segment_that_reads_it(performance: Projec
     data.write_text("a,b\n1,3\n")
     assert performance.run().computed == {"join_5"}
     assert performance.run().computed == set()
+
+
+def test_mode_and_engine_are_chosen_by_flow_and_node(project: Project) -> None:
+    for name in ("first", "second"):
+        project.write([manual(1, {"a": [1]}), formula(2, 1, "c", "[a]")], name)
+    definitions = build_definitions(
+        project.folder,
+        mode={"first": "performance"},
+        engine={"first": "streaming", "second/formula_2": "streaming"},
+        compiled_folder=project.folder / ".compiled",
+    )
+    job = definitions.resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(instance=project.instance)
+    found = {
+        event.asset_key.to_user_string(): event.step_materialization_data.materialization.metadata
+        for event in result.get_asset_materialization_events()
+    }
+    chosen = {key: (data["flowfile/mode"].value, data["flowfile/engine"].value) for key, data in found.items()}
+    assert chosen == {
+        "first/formula_2": ("performance", "streaming"),
+        "second/manual_input_1": ("development", "in-memory"),
+        "second/formula_2": ("development", "streaming"),
+    }
+
+
+@pytest.mark.parametrize("option", [{"mode": {"other": "performance"}}, {"engine": {"shop/formula_9": "streaming"}}])
+def test_mode_or_engine_of_something_unknown_is_refused(project: Project, option: dict[str, Any]) -> None:
+    project.write([manual(1, {"a": [1]})])
+    with pytest.raises(ValueError, match=r"there is no '(other|shop/formula_9)'; flows: shop"):
+        build_definitions(project.folder, compiled_folder=project.folder / ".compiled", **option)
