@@ -2,8 +2,8 @@
 
 Kept: the three forms (one function, one expression, a snippet that assigns ``output_df``), the input names and the
 available names. Not kept: the code runs in a step only, never to predict, so the schema is unknown before a run; it is
-checked when the flow is loaded, and file access through Polars is refused, but for the one form of `_code_reader`; a
-``#`` or a blank line inside a text is no comment. The check is no wall against a determined attacker.
+checked when the flow is loaded, and file access through Polars is refused; a ``#`` or a blank line inside a text is no
+comment. The check is no wall against a determined attacker.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from flowfile_dagster.contract.context import BuildContext, PathResolver
-from flowfile_dagster.contract.node_type import Frames, MaybeSchema, NodeType, Ports, Source, Trait
+from flowfile_dagster.contract.context import BuildContext
+from flowfile_dagster.contract.node_type import Frames, MaybeSchema, NodeType, Ports, Trait
 from flowfile_dagster.contract.settings import CodeText, NodeSettings, SettingsBlock
 from flowfile_dagster.errors import UserCodeError
-from flowfile_dagster.nodes._code_reader import find_csv_call
 from flowfile_dagster.nodes._user_code import is_collecting_code, is_volatile_code, parse_code, run_code
 
 
@@ -47,8 +46,7 @@ class PolarsCode(NodeType[PolarsCodeSettings]):
         return self.traits | volatile | ({Trait.BARRIER} if is_collecting_code(code) else set())
 
     def check(self, settings: PolarsCodeSettings) -> None:
-        if find_csv_call(settings.polars_code_input.polars_code) is None:
-            parse_code(settings.polars_code_input.polars_code)
+        parse_code(settings.polars_code_input.polars_code)
 
     def build(self, settings: PolarsCodeSettings, frames: Sequence[pl.LazyFrame], context: BuildContext) -> Frames:
         raise UserCodeError("code runs inside a step only, never to build a plan")
@@ -56,14 +54,9 @@ class PolarsCode(NodeType[PolarsCodeSettings]):
     def compute(
         self, settings: PolarsCodeSettings, frames: Sequence[pl.LazyFrame], context: BuildContext
     ) -> pl.LazyFrame:
-        call = find_csv_call(settings.polars_code_input.polars_code)
-        return run_code(settings.polars_code_input.polars_code, frames) if call is None else call.scan(context)
+        return run_code(settings.polars_code_input.polars_code, frames)
 
     def predict(
         self, settings: PolarsCodeSettings, inputs: Sequence[MaybeSchema], context: BuildContext
     ) -> Mapping[str, MaybeSchema]:
         return {"output-0": None}
-
-    def sources(self, settings: PolarsCodeSettings, paths: PathResolver) -> tuple[Source, ...]:
-        call = find_csv_call(settings.polars_code_input.polars_code)
-        return () if call is None else (call.source(paths),)
