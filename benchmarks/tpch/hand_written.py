@@ -24,14 +24,19 @@ REVENUE = col("l_extendedprice") * (1 - col("l_discount"))
 
 
 def run(name: str, data: Path, out: Path, engine: Engine, form: Form) -> None:
-    """Write the files of a query."""
+    """Write the files of a query. In memory by collecting first, for Polars runs every sink on the streaming engine."""
     results = QUERIES[name](data)
-    sinks = [frame.sink_parquet(out / f"{file}.parquet", lazy=True) for file, frame in results.items()]
-    if form == "together":
-        pl.collect_all(sinks, engine=engine)
+    paths = [out / f"{file}.parquet" for file in results]
+    if engine == "streaming":
+        plans = [frame.sink_parquet(path, lazy=True) for frame, path in zip(results.values(), paths)]
     else:
-        for sink in sinks:
-            sink.collect(engine=engine)
+        plans = list(results.values())
+    tables = (
+        pl.collect_all(plans, engine=engine) if form == "together" else (plan.collect(engine=engine) for plan in plans)
+    )
+    for table, path in zip(tables, paths):
+        if engine == "in-memory":
+            table.write_parquet(path)
 
 
 def scan(data: Path, table: str) -> pl.LazyFrame:

@@ -3,7 +3,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from polars.testing import assert_frame_equal
 
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.errors import UserCodeError
