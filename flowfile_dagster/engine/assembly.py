@@ -11,7 +11,7 @@ from flowfile_dagster.contract.node_type import NODE_FAILURES, by_handle
 from flowfile_dagster.contract.output_fields import apply_output_fields
 from flowfile_dagster.engine.context import NodeContext
 from flowfile_dagster.errors import NodeError
-from flowfile_dagster.flow.graph import FlowNode
+from flowfile_dagster.flow.graph import FlowNode, output_field_handles
 from flowfile_dagster.flow.wiring import Input
 
 #: The frames of a node by handle.
@@ -24,7 +24,8 @@ def build_node(node: FlowNode, frames: Sequence[pl.LazyFrame], context: NodeCont
     outputs = by_handle(node.kind.compute(settings, frames, context))
     config = settings.output_field_config
     if config is not None and config.is_active:
-        outputs["output-0"] = apply_output_fields(config, outputs["output-0"])
+        for handle in output_field_handles(node):
+            outputs[handle] = apply_output_fields(config, outputs[handle])
     return {handle: outputs[handle] for handle in node.handles}
 
 

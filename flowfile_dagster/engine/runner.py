@@ -23,7 +23,7 @@ from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
 from flowfile_dagster.flow.wiring import Input
 from flowfile_dagster.plan.admission import Outcome, admit
 from flowfile_dagster.plan.node_hash import combine, explain_miss, hash_parts, recipe_hash
-from flowfile_dagster.plan.segments import Segment, delivers_table
+from flowfile_dagster.plan.segments import Segment, delivers_table, passes_input_on
 from flowfile_dagster.plan.sources import SourceState, check_unchanged, fingerprint_sources, source_state
 from flowfile_dagster.plan.stages import PlanInputs, Stage, is_found, plan_run
 from flowfile_dagster.store.fingerprints import FingerprintMemory
@@ -237,21 +237,24 @@ class _Run:
         )
 
     def _compute(self, segment: Segment, members: Members, *, is_target: bool) -> _Result:
-        node = self.graph.nodes[segment.root]
+        node, inputs = self.graph.nodes[segment.root], members[segment.root]
         context = replace(self.context, engine=self.engines.get(segment.root, self.context.engine))
-        tables = self._tables_to_pass_on(node, members[segment.root])
-        frames: NodeFrames = {}
-        if tables is None:
-            frames = assemble(members, self._stored_frames(segment), context)[segment.root]
+        tables = self._stored_inputs(inputs)
+        stored = self._stored_frames(segment)
         outputs: dict[str, StoredTable] = {}
-        if tables is not None:
+        frames: dict[int, NodeFrames] = dict(stored)
+        if tables is not None and passes_input_on(node):
             outputs = dict.fromkeys(node.handles, tables[0])
-        elif delivers_table(self.graph, segment):
-            outputs = {handle: self.store.write(context.collect(frame)) for handle, frame in frames.items()}
-        stored = {handle: self.store.scan(table) for handle, table in outputs.items()} or frames
+        else:
+            frames.update(assemble(members, stored, context))
+            if delivers_table(self.graph, segment):
+                made = frames[segment.root].items()
+                outputs = {handle: self.store.write(context.collect(frame)) for handle, frame in made}
         written = None
         if is_target and Trait.SINK in node.traits:
-            written = self._write(node, stored["output-0"], context)
+            is_stored = bool(outputs) and passes_input_on(node)
+            given = frames[inputs[0].node_id][inputs[0].handle]
+            written = self._write(node, self.store.scan(outputs["output-0"]) if is_stored else given, context)
         return _Result(outputs, self._decide(node, tables or ()), written)
 
     def _decide(self, node: FlowNode, tables: Sequence[StoredTable]) -> tuple[str, ...] | None:
@@ -262,15 +265,14 @@ class _Run:
         gate = node.kind.decide(settings, [self.store.scan(table) for table in tables], self.context)
         return None if gate is None else tuple(sorted(gate.open_handles))
 
-    def _tables_to_pass_on(self, node: FlowNode, inputs: Sequence[Input]) -> list[StoredTable] | None:
-        """The stored inputs of a node that delivers the first of them unchanged; None where it must be built."""
-        config = node.settings.output_field_config if node.settings else None
-        is_reshaped = config is not None and config.is_active
-        is_stored = all(item.node_id in self.manifests for item in inputs)
-        if Trait.PASSTHROUGH not in node.traits or not inputs or is_reshaped or not is_stored:
-            return None
-        tables = [self.manifests[item.node_id].outputs.get(item.handle) for item in inputs]
-        return [table for table in tables if table is not None] if None not in tables else None
+    def _stored_inputs(self, inputs: Sequence[Input]) -> list[StoredTable] | None:
+        """The tables that a node reads, in order; None where it reads frames of its own segment."""
+        found = [
+            self.manifests[item.node_id].outputs.get(item.handle) if item.node_id in self.manifests else None
+            for item in inputs
+        ]
+        tables = [table for table in found if table is not None]
+        return tables if len(tables) == len(inputs) > 0 else None
 
     def _stored_frames(self, segment: Segment) -> dict[int, NodeFrames]:
         return {

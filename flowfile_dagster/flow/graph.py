@@ -130,6 +130,11 @@ class FlowGraph:
         return candidates[0]
 
 
+def output_field_handles(node: FlowNode) -> tuple[str, ...]:
+    """The outputs that ``output_field_config`` applies to: the first, and for a gate, whose outputs are one, all."""
+    return node.handles if Trait.GATE in node.traits else ("output-0",)
+
+
 def in_order(nodes: Mapping[int, FlowNode], path: Path) -> dict[int, FlowNode]:
     """The nodes in topological order, the smallest id first among those that could come next.
 

@@ -16,7 +16,7 @@ from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import NODE_FAILURES, MaybeSchema
 from flowfile_dagster.contract.output_fields import apply_output_fields, output_fields_lineage
 from flowfile_dagster.errors import NodeError
-from flowfile_dagster.flow.graph import FlowGraph, FlowNode
+from flowfile_dagster.flow.graph import FlowGraph, FlowNode, output_field_handles
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,11 @@ def _apply_output_fields(
     node: FlowNode, schemas: dict[str, MaybeSchema], lineage: dict[str, ColumnLineage | None]
 ) -> None:
     config = node.settings.output_field_config if node.settings else None
-    schema = schemas.get("output-0")
-    if config is None or not config.is_active or schema is None:
+    if config is None or not config.is_active:
         return
-    result = apply_output_fields(config, pl.LazyFrame(schema=schema)).collect_schema()
-    schemas["output-0"] = result
-    lineage["output-0"] = output_fields_lineage(config, lineage.get("output-0"), result)
+    for handle in output_field_handles(node):
+        schema = schemas.get(handle)
+        if schema is not None:
+            result = apply_output_fields(config, pl.LazyFrame(schema=schema)).collect_schema()
+            schemas[handle] = result
+            lineage[handle] = output_fields_lineage(config, lineage.get(handle), result)

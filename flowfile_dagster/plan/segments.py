@@ -42,10 +42,17 @@ def wanted_roots(segments: Sequence[Segment]) -> tuple[int, ...]:
     return tuple(segment.root for segment in segments if set(segment.reasons) - {"fan-out", "barrier"})
 
 
+def passes_input_on(node: FlowNode) -> bool:
+    """Whether a node delivers its first input as it is."""
+    config = node.settings.output_field_config if node.settings else None
+    return Trait.PASSTHROUGH in node.traits and bool(node.inputs) and not (config is not None and config.is_active)
+
+
 def delivers_table(graph: FlowGraph, segment: Segment) -> bool:
     """Whether the root's rows are stored. What a fused sink streams to its file is not, unless something reads it."""
     node = graph.nodes[segment.root]
-    return Trait.SINK not in node.traits or "node" in segment.reasons or bool(graph.consumers[segment.root])
+    is_streamed = Trait.SINK in node.traits and passes_input_on(node) and "node" not in segment.reasons
+    return not is_streamed or bool(graph.consumers[segment.root])
 
 
 def development_segments(graph: FlowGraph) -> tuple[Segment, ...]:

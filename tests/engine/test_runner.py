@@ -277,3 +277,24 @@ def test_passthrough_stores_no_second_copy(load: Load, store: Path) -> None:
 def test_unknown_mode_is_refused(load: Load) -> None:
     with pytest.raises(SelectionError, match="shop: mode 'turbo' is not available"):
         load(manual(1, {"a": [1]})).run("turbo")  # type: ignore[arg-type]
+
+
+def test_formula_gate_with_output_fields_decides_over_its_input(load: Load) -> None:
+    fields = {"enabled": True, "fields": [{"name": "a", "data_type": "Int64"}]}
+    gate = {"gate_input": {"condition_source": "formula", "formula": "[b] > 1"}, "output_field_config": fields}
+    rows = manual(1, {"a": [1], "b": [2]})
+    for mode in ("development", "performance"):
+        run = load(rows, node(2, "gate", {**gate, "else_output": True}, 1), formula(3, 2, "c", "[a]")).run(mode)
+        assert run.is_success
+        assert run.frame(3).columns == ["a", "c"]
+        assert run.frame(2, "output-1").columns == ["a"]
+
+
+def test_writer_with_output_fields_shows_what_it_wrote(load: Load, tmp_path: Path) -> None:
+    fields = {"enabled": True, "fields": [{"name": "a", "data_type": "Int64"}]}
+    writer = write_file(2, 1, tmp_path / "x.parquet", "parquet")
+    writer["setting_input"]["output_field_config"] = fields
+    for mode in ("development", "performance"):
+        run = load(manual(1, {"a": [1], "b": [2]}), formula(3, 1, "c", "[a]"), {**writer, "input_ids": [3]}).run(mode)
+        assert run.frame(2).columns == ["a"]
+        assert pl.read_parquet(tmp_path / "x.parquet").columns == ["a", "b", "c"], "fields concern the result only"
