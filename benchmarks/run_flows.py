@@ -279,7 +279,7 @@ def process_table(results: Results, names: Iterable[str]) -> list[str]:
             theirs, their_memory = results.seconds(name, FLOWFILE), results.megabytes(name, FLOWFILE)
             compared = f"{theirs:.2f} s | {ours / theirs:.2f} | {memory:.0f} | {their_memory:.0f}"
         else:
-            compared = f"does not run | | {memory:.0f} | "
+            compared = f"not there, or not right | | {memory:.0f} | "
         lines.append(f"| {name} | {ours:.2f} s | {compared} |")
     return lines
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from tpch.canvas import Canvas
 
 CHAIN_LENGTH = 20
+DASHBOARD_YEARS = range(1993, 1999)
 #: 10 nodes, then branches of 98 nodes and an output each: 1,000. With a union at the end Flowfile cannot load them.
 WIDE_TRUNK = 10
 WIDE_BRANCHES = 10
@@ -161,6 +162,8 @@ def dashboard(flow: Canvas) -> None:
     flow.write(flow.sort(node, "c_nationkey"), "by_nation")
     node = flow.group_by(sales, ["c_mktsegment", "year"], revenue=("revenue", "sum"))
     node = flow.pivot(node, "c_mktsegment", "year", "revenue", "sum")
+    # Flowfile's pivot gives the years in any order.
+    node = flow.keep(node, "c_mktsegment", *map(str, DASHBOARD_YEARS))
     flow.write(flow.sort(node, "c_mktsegment"), "segment_by_year")
 
 

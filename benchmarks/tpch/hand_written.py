@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import polars as pl
 from polars import col
 
-from tpch.flows import WIDE_BRANCH_LENGTH, WIDE_BRANCHES, WIDE_TRUNK
+from tpch.flows import DASHBOARD_YEARS, WIDE_BRANCH_LENGTH, WIDE_BRANCHES, WIDE_TRUNK
 
 Engine: TypeAlias = Literal["in-memory", "streaming"]
 #: Several results: each by itself, or all in one collect.
@@ -206,7 +206,7 @@ def dashboard(data: Path) -> Results:
     segment_by_year = (
         sales.group_by("c_mktsegment", "year")
         .agg(revenue)
-        .pivot("year", on_columns=range(1993, 1999), index="c_mktsegment", values="revenue", aggregate_function="sum")
+        .pivot("year", on_columns=DASHBOARD_YEARS, index="c_mktsegment", values="revenue", aggregate_function="sum")
         .sort("c_mktsegment")
     )
     return {
