@@ -12,6 +12,20 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 #: A parameter's typed value.
 ParameterValue: TypeAlias = str | int | float | bool
 
+TRUE_WORDS, FALSE_WORDS = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+
+
+def parse_boolean(text: str) -> bool:
+    """The boolean that a parameter's text stands for (flow format 2.1).
+
+    Raises:
+        ValueError: it stands for none; the message says what would be right.
+    """
+    word = text.strip().lower()
+    if word not in (*TRUE_WORDS, *FALSE_WORDS):
+        raise ValueError(f"must be one of {', '.join((*TRUE_WORDS, *FALSE_WORDS))}; got {text!r}")
+    return word in TRUE_WORDS
+
 
 class TextKind:
     """How ``${parameter}`` is rendered inside a marked text field."""

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel
 
-from flowfile_dagster.contract.settings import ParameterValue, TextKind
+from flowfile_dagster.contract.settings import ParameterValue, TextKind, parse_boolean
 from flowfile_dagster.errors import FlowFileError, ParameterError, Problem, SettingsError
 from flowfile_dagster.flow.document import FlowDocument, ParameterDefinition
 
@@ -23,7 +23,6 @@ _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 #: Python 3.12 and later split a format string into tokens; what is nested in it stays raw, as in earlier versions.
 _FORMAT_START, _FORMAT_END = (getattr(tokenize, f"FSTRING_{end}", None) for end in ("START", "END"))
-_TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
 def parse_value(definition: ParameterDefinition, given: object) -> ParameterValue:
@@ -41,7 +40,7 @@ def parse_value(definition: ParameterDefinition, given: object) -> ParameterValu
         case "float":
             return _number(float, text, "a number")
         case "boolean":
-            return _boolean(text)
+            return parse_boolean(text)
         case "enum":
             if text not in (definition.enum_values or ()):
                 raise ValueError(f"must be one of {', '.join(definition.enum_values or ())}; got {text!r}")
@@ -245,12 +244,3 @@ def _number(convert: Callable[[str], int | float], text: str, what: str) -> int 
         return convert(text)
     except ValueError:
         raise ValueError(f"must be {what}; got {text!r}") from None
-
-
-def _boolean(text: str) -> bool:
-    word = text.strip().lower()
-    if word in _TRUE:
-        return True
-    if word in _FALSE:
-        return False
-    raise ValueError(f"must be one of {', '.join((*_TRUE, *_FALSE))}; got {text!r}")

@@ -18,7 +18,14 @@ from pydantic import Field, model_validator
 from flowfile_dagster.columns.lineage import ColumnLineage, identity_lineage
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import Frames, Gate, MaybeSchema, NodeType, Ports, Trait
-from flowfile_dagster.contract.settings import FlagOrFalse, FormulaText, NodeSettings, ParameterValue, SettingsBlock
+from flowfile_dagster.contract.settings import (
+    FlagOrFalse,
+    FormulaText,
+    NodeSettings,
+    ParameterValue,
+    SettingsBlock,
+    parse_boolean,
+)
 from flowfile_dagster.errors import SettingsError
 from flowfile_dagster.formula.compile import check_formula, compile_formula, is_volatile
 
@@ -30,7 +37,6 @@ _COMPLEMENTS = {
     "is_true": "is_false",
     "is_false": "is_true",
 }
-_TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
 class GateInput(SettingsBlock):
@@ -145,7 +151,7 @@ def _like(current: ParameterValue, text: str) -> ParameterValue:
     """The compared text as a value of the parameter's type."""
     try:
         if isinstance(current, bool):
-            return _boolean(text)
+            return parse_boolean(text)
         if isinstance(current, (int, float)):
             return type(current)(text)
     except ValueError:
@@ -159,17 +165,8 @@ def _like(current: ParameterValue, text: str) -> ParameterValue:
 def _as_boolean(current: ParameterValue, name: str) -> bool:
     text = f"{current:g}" if isinstance(current, float) else str(current)
     try:
-        return _boolean(text)
+        return parse_boolean(text)
     except ValueError:
         raise SettingsError(
             "gate_input.operator", f"parameter {name!r} is {current!r}, which is neither true nor false"
         ) from None
-
-
-def _boolean(text: str) -> bool:
-    word = text.strip().lower()
-    if word in _TRUE:
-        return True
-    if word in _FALSE:
-        return False
-    raise ValueError(text)

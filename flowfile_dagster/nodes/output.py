@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path, PurePath, PureWindowsPath
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import polars as pl
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from flowfile_dagster.columns.lineage import ColumnLineage, identity_lineage
 from flowfile_dagster.contract.context import BuildContext, PathResolver
@@ -24,6 +24,7 @@ from flowfile_dagster.errors import DataError, SettingsError
 from flowfile_dagster.nodes._csv_scan import UTF8_NAMES, check_encoding
 from flowfile_dagster.nodes._excel_writer import append_to_sheet, update_sheet, write_workbook
 from flowfile_dagster.nodes._file_paths import is_foreign_address, is_url, with_name
+from flowfile_dagster.nodes._file_tables import FileTableOwner
 from flowfile_dagster.nodes._file_writer import (
     locked_folder,
     write_avro,
@@ -89,7 +90,7 @@ OutputTable: TypeAlias = Annotated[
 ]
 
 
-class OutputFile(SettingsBlock):
+class OutputFile(FileTableOwner):
     """What is written, where and how."""
 
     name: str
@@ -97,16 +98,6 @@ class OutputFile(SettingsBlock):
     file_type: Literal["csv", "parquet", "excel", "ipc", "ndjson", "avro"]
     write_mode: str = "overwrite"
     table_settings: OutputTable
-
-    @model_validator(mode="before")
-    @classmethod
-    def _table_type_from_file_type(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        table: Any = given.get("table_settings")
-        if table is None or (isinstance(table, dict) and "file_type" not in table):
-            return {**given, "table_settings": {**(table or {}), "file_type": given.get("file_type")}}
-        return given
 
     @field_validator("write_mode")
     @classmethod

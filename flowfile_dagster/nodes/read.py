@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 import polars as pl
 from polars.exceptions import PolarsError
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from flowfile_dagster.columns.lineage import ColumnLineage
 from flowfile_dagster.contract.context import BuildContext, PathResolver
@@ -35,6 +35,7 @@ from flowfile_dagster.nodes._file_paths import (
     resolve_pattern,
     with_name,
 )
+from flowfile_dagster.nodes._file_tables import FileTableOwner
 
 #: The extension of each type that a folder can be read as.
 _FOLDER_EXTENSIONS = {"csv": "csv", "parquet": "parquet", "ipc": "arrow"}
@@ -52,7 +53,7 @@ class PlainTable(SettingsBlock):
     file_type: Literal["parquet", "ipc", "ndjson", "avro", "ipc_stream"]
 
 
-class ReceivedFile(SettingsBlock):
+class ReceivedFile(FileTableOwner):
     """What is read, and as what."""
 
     path: str
@@ -61,16 +62,6 @@ class ReceivedFile(SettingsBlock):
     scan_mode: Literal["single_file", "directory"] = "single_file"
     include_file_paths: str | None = None
     table_settings: Annotated[CsvTable | ExcelTable | PlainTable, Field(discriminator="file_type")]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _table_type_from_file_type(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        table: Any = given.get("table_settings")
-        if table is None or (isinstance(table, dict) and "file_type" not in table):
-            return {**given, "table_settings": {**(table or {}), "file_type": given.get("file_type")}}
-        return given
 
     @field_validator("include_file_paths", mode="before")
     @classmethod

@@ -36,7 +36,7 @@ def write(settings: dict[str, Any], rows: pl.DataFrame | pl.LazyFrame = ROWS, ro
     find_node_type("output").write(parse_settings("output", settings), rows.lazy(), LiteralContext(root))
 
 
-def target(settings: dict[str, Any], root: Path = Path("/root")) -> Target:
+def target(settings: dict[str, Any], root: Path = Path("/base")) -> Target:
     found = find_node_type("output").target(parse_settings("output", settings), LiteralContext(root))
     assert found is not None
     return found
@@ -254,8 +254,8 @@ def test_output_onto_a_folder_is_refused(tmp_path: Path) -> None:
         ("/data", "a.csv", "/data/a.csv"),
         ("/data/a.csv", "a.csv", "/data/a.csv"),
         ("/data/a.csv_old", "a.csv", "/data/a.csv_old"),
-        ("out", "a.csv", "/root/out/a.csv"),
-        ("", "a.csv", "/root/a.csv"),
+        ("out", "a.csv", "/base/out/a.csv"),
+        ("", "a.csv", "/base/a.csv"),
     ],
 )
 def test_output_name_is_appended_unless_the_folder_text_contains_it(directory: str, name: str, expected: str) -> None:
