@@ -27,6 +27,11 @@ class BuildContext(PathResolver, Protocol):
         ...
 
     @property
+    def keeps_order(self) -> bool:
+        """Whether the order of this node's rows matters to what follows; where it does not, other plans are faster."""
+        ...
+
+    @property
     def parameters(self) -> dict[str, ParameterValue]:
         """The values of the flow's parameters (a gate asks for them by name)."""
         ...

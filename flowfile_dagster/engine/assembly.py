@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import polars as pl
@@ -30,7 +31,10 @@ def build_node(node: FlowNode, frames: Sequence[pl.LazyFrame], context: NodeCont
 
 
 def assemble(
-    members: Mapping[int, Sequence[Input]], stored: Mapping[int, NodeFrames], context: NodeContext
+    members: Mapping[int, Sequence[Input]],
+    stored: Mapping[int, NodeFrames],
+    context: NodeContext,
+    ordered: Collection[int],
 ) -> dict[int, NodeFrames]:
     """The frames of every member of a segment.
 
@@ -38,6 +42,7 @@ def assemble(
         members: the inputs that take part, by member, in topological order.
         stored: the frames of results that exist already.
         context: what the nodes may ask for.
+        ordered: the members whose row order matters.
 
     Raises:
         NodeError: a member cannot be built; names it.
@@ -45,8 +50,9 @@ def assemble(
     frames: dict[int, NodeFrames] = dict(stored)
     for node_id, inputs in members.items():
         node = context.graph.nodes[node_id]
+        given = [frames[item.node_id][item.handle] for item in inputs]
         try:
-            frames[node_id] = build_node(node, [frames[item.node_id][item.handle] for item in inputs], context)
+            frames[node_id] = build_node(node, given, replace(context, keeps_order=node_id in ordered))
         except NODE_FAILURES as error:
             raise NodeError.from_exception(context.graph.location(node_id), error) from error
     return {node_id: frames[node_id] for node_id in members}

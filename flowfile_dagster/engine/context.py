@@ -14,11 +14,12 @@ from flowfile_dagster.flow.graph import FlowGraph
 
 @dataclass(frozen=True)
 class NodeContext:
-    """The `BuildContext` of all nodes of one flow."""
+    """The `BuildContext` of the nodes of one flow."""
 
     graph: FlowGraph
     is_prediction: bool = False
     engine: Engine = "in-memory"
+    keeps_order: bool = True
 
     @property
     def parameters(self) -> dict[str, ParameterValue]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, TypeAlias
 from uuid import uuid4
 
@@ -23,6 +24,7 @@ from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
 from flowfile_dagster.flow.wiring import Input
 from flowfile_dagster.plan.admission import Outcome, admit
 from flowfile_dagster.plan.node_hash import combine, explain_miss, hash_parts, recipe_hash
+from flowfile_dagster.plan.order import ordered_nodes
 from flowfile_dagster.plan.segments import Segment, delivers_table, passes_input_on
 from flowfile_dagster.plan.sources import SourceState, check_unchanged, fingerprint_sources, source_state
 from flowfile_dagster.plan.stages import PlanInputs, Stage, is_found, plan_run
@@ -246,7 +248,7 @@ class _Run:
         if tables is not None and passes_input_on(node):
             outputs = dict.fromkeys(node.handles, tables[0])
         else:
-            frames.update(assemble(members, stored, context))
+            frames.update(assemble(members, stored, context, self._ordered(segment)))
             if delivers_table(self.graph, segment):
                 made = frames[segment.root].items()
                 outputs = {handle: self.store.write(context.collect(frame)) for handle, frame in made}
@@ -256,6 +258,14 @@ class _Run:
             given = frames[inputs[0].node_id][inputs[0].handle]
             written = self._write(node, self.store.scan(outputs["output-0"]) if is_stored else given, context)
         return _Result(outputs, self._decide(node, tables or ()), written)
+
+    def _ordered(self, segment: Segment) -> Collection[int]:
+        """In development every node keeps its order, for people look at it."""
+        return segment.nodes if "node" in segment.reasons else self.ordered
+
+    @cached_property
+    def ordered(self) -> frozenset[int]:
+        return ordered_nodes(self.graph)
 
     def _decide(self, node: FlowNode, tables: Sequence[StoredTable]) -> tuple[str, ...] | None:
         """What a gate decides. A decision over data is kept with the result; one over parameters is each run's own."""

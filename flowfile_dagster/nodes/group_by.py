@@ -95,8 +95,8 @@ class GroupBy(NodeType[GroupBySettings]):
         if not keys:
             return frame.select(aggregates)
         if not aggregates:
-            return frame.select(keys).unique(maintain_order=True)
-        return frame.group_by(keys, maintain_order=True).agg(aggregates)
+            return frame.select(keys).unique(maintain_order=context.keeps_order)
+        return frame.group_by(keys, maintain_order=context.keeps_order).agg(aggregates)
 
     def lineage(
         self, settings: GroupBySettings, inputs: Sequence[pl.Schema], output: pl.Schema

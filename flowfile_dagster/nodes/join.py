@@ -101,7 +101,8 @@ class Join(NodeType[JoinSettings]):
         if how in ("semi", "anti"):
             keys = right.select(pl.col(list(dict.fromkeys(pair.right_col for pair in pairs))))
             left_on, right_on = [pair.left_col for pair in pairs], [pair.right_col for pair in pairs]
-            return left.join(keys, left_on=left_on, right_on=right_on, how=how, maintain_order="left")
+            order: Literal["left", "none"] = "left" if context.keeps_order else "none"
+            return left.join(keys, left_on=left_on, right_on=right_on, how=how, maintain_order=order)
         sides = _sides(settings, *schemas)
         names = working_names(sides)
         left, right = (
@@ -117,7 +118,7 @@ class Join(NodeType[JoinSettings]):
             right_on=right_on,
             how="left" if how == "right" else "full" if how == "outer" else how,
             coalesce=False,
-            maintain_order="left_right",
+            maintain_order="left_right" if context.keeps_order else "none",
         )
         return joined.select(column.name for _, column in _output(how, *sides))
 

@@ -22,6 +22,7 @@ class LiteralContext:
         self, root: Path = Path(), *, is_prediction: bool = False, parameters: dict[str, ParameterValue] | None = None
     ) -> None:
         self.root = root
+        self.keeps_order = True
         self.is_prediction = is_prediction
         self.parameters = parameters or {}
 
