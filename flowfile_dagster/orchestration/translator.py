@@ -81,12 +81,15 @@ class FlowfileTranslator:
             key=self.get_asset_key(output),
             deps=list(edges.deps),
             description=_description(node),
-            metadata=definition_metadata(output.flow, node, output.handle, output.segment, edges.columns),
+            metadata={
+                **definition_metadata(output.flow, node, output.handle, output.segment, edges.columns),
+                "dagster/io_manager_key": IO_MANAGER_KEY,
+            },
             group_name=output.place.group,
             code_version=_code_version(output),
             tags={"flowfile/flow": slug(output.flow.name)[:63], "flowfile/node_type": slug(node.node_type)[:63]},
             kinds={"polars", "flowfile"},
-        ).with_io_manager_key(IO_MANAGER_KEY)
+        )
 
 
 def _code_version(output: FlowOutput) -> str:
