@@ -22,7 +22,8 @@ from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
 from flowfile_dagster.flow.names import node_names
 from flowfile_dagster.flow.predict import NodePrediction, predict_graph
 from flowfile_dagster.flow.resolve import read_graph
-from flowfile_dagster.plan.segments import development_segments, performance_segments, wanted_roots
+from flowfile_dagster.plan.fusion import performance_segments
+from flowfile_dagster.plan.segments import development_segments, wanted_roots
 from flowfile_dagster.store.index import Manifest
 from flowfile_dagster.store.store import Ref, ResultStore
 

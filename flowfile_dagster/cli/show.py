@@ -11,7 +11,7 @@ from flowfile_dagster.api import Flow, load_flow
 from flowfile_dagster.columns.schema import schema_to_json
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.flow.names import node_names
-from flowfile_dagster.plan.segments import performance_segments
+from flowfile_dagster.plan.fusion import performance_segments
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

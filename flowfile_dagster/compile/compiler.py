@@ -31,8 +31,9 @@ from flowfile_dagster.flow.parameters import parse_value
 from flowfile_dagster.flow.predict import NodePrediction, predict_graph
 from flowfile_dagster.flow.resolve import resolve_graph
 from flowfile_dagster.flow.text import FlowText
+from flowfile_dagster.plan.fusion import performance_segments
 from flowfile_dagster.plan.node_hash import settings_hash
-from flowfile_dagster.plan.segments import Segment, development_segments, performance_segments
+from flowfile_dagster.plan.segments import Segment, development_segments
 from flowfile_dagster.plan.sources import fingerprint_sources
 from flowfile_dagster.plan.stages import PlanInputs, Stage, plan_run
 from flowfile_dagster.store.fingerprints import FingerprintMemory, stat_signature
@@ -98,6 +99,7 @@ def _segment(segment: Segment, graph: FlowGraph, predictions: Mapping[int, NodeP
         inputs=list(segment.inputs),
         reasons=list(segment.reasons),
         lineage={handle: lineage[segment.root, handle] for handle in graph.nodes[segment.root].handles},
+        bundle=segment.bundle,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 ExecutionMode: TypeAlias = Literal["development", "performance"]
 
 #: Raise when the meaning of a field changes: older files are then compiled anew.
-COMPILED_FORMAT = 2
+COMPILED_FORMAT = 4
 
 #: Columns in order: (name, dtype text).
 SchemaText: TypeAlias = Sequence[tuple[str, str]]
@@ -79,6 +79,7 @@ class CompiledSegment:
     inputs: Sequence[int]
     reasons: Sequence[str]
     lineage: Mapping[str, Mapping[str, Sequence[tuple[int, str, str]]] | None]
+    bundle: int | None = None
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import polars as pl
 
 from flowfile_dagster.contract.node_type import NODE_FAILURES, by_handle
 from flowfile_dagster.contract.output_fields import apply_output_fields
-from flowfile_dagster.engine.context import NodeContext
+from flowfile_dagster.engine.context import NodeContext, NodeFrames
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.graph import FlowNode, output_field_handles
 from flowfile_dagster.flow.wiring import Input
-
-#: The frames of a node by handle.
-NodeFrames: TypeAlias = Mapping[str, pl.LazyFrame]
 
 
 def build_node(node: FlowNode, frames: Sequence[pl.LazyFrame], context: NodeContext) -> dict[str, pl.LazyFrame]:

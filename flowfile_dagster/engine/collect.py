@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import polars as pl
@@ -13,3 +14,8 @@ Engine: TypeAlias = Literal["auto", "in-memory", "streaming", "gpu"]
 def collect(frame: pl.LazyFrame, engine: Engine = "in-memory") -> pl.DataFrame:
     """Run a plan. The in-memory engine keeps the order of rows that operations define, without being asked."""
     return frame.collect(engine=engine)
+
+
+def collect_together(frames: Sequence[pl.LazyFrame]) -> list[pl.DataFrame]:
+    """Run plans that share work, which the streaming engine does once."""
+    return pl.collect_all(frames, engine="streaming")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import polars as pl
 
 from flowfile_dagster.contract.settings import ParameterValue
 from flowfile_dagster.engine.collect import Engine, collect
+from flowfile_dagster.engine.rendezvous import Rendezvous
 from flowfile_dagster.flow.graph import FlowGraph
+
+#: The frames of a node by handle.
+NodeFrames: TypeAlias = Mapping[str, pl.LazyFrame]
 
 
 @dataclass(frozen=True)
@@ -33,3 +39,15 @@ class NodeContext:
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
         """Run a plan."""
         return collect(frame, self.engine)
+
+
+@dataclass(frozen=True)
+class BundledContext(NodeContext):
+    """The context of a segment that is collected together with others; `shared` are the frames that they share."""
+
+    rendezvous: Rendezvous | None = None
+    shared: Mapping[int, NodeFrames] = field(default_factory=dict[int, NodeFrames])
+
+    def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
+        """Run a plan together with those of the bundle."""
+        return super().collect(frame) if self.rendezvous is None else self.rendezvous.collect(frame)

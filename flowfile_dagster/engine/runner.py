@@ -6,19 +6,22 @@ An independent branch goes on after a failure. What is computed is stored under 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import groupby
 from typing import Any, TypeAlias
 from uuid import uuid4
 
 import polars as pl
 
 from flowfile_dagster.contract.node_type import NODE_FAILURES, Source, Trait
-from flowfile_dagster.engine.assembly import NodeFrames, assemble, find_culprit
+from flowfile_dagster.engine.assembly import assemble, find_culprit
 from flowfile_dagster.engine.collect import Engine
-from flowfile_dagster.engine.context import NodeContext
+from flowfile_dagster.engine.context import BundledContext, NodeContext, NodeFrames
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
+from flowfile_dagster.engine.rendezvous import Rendezvous
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
 from flowfile_dagster.flow.wiring import Input
@@ -67,8 +70,8 @@ def run_segments(
     """
     run = _Run(NodeContext(graph, engine=engine), store, ref_key, engines or {})
     plan = plan_run(graph, segments, targets, run.plan_inputs(), run.context)
-    for stage in plan.stages:
-        yield from run.settle(stage, is_target=stage.node_id in plan.targets)
+    for _, stages in groupby(plan.stages, key=_bundle_of):
+        yield from run.settle(list(stages), plan.targets)
 
 
 @dataclass
@@ -105,7 +108,22 @@ class _Run:
         settings: Any = node.settings
         return node.kind.sources(settings, self.context)
 
-    def settle(self, stage: Stage, *, is_target: bool) -> Iterator[NodeEvent]:
+    def settle(self, stages: Sequence[Stage], targets: Collection[int]) -> Iterator[NodeEvent]:
+        """Do what is planned for one segment, or for those of a bundle."""
+        ready: dict[int, tuple[Stage, Members]] = {}
+        for stage in stages:
+            members = yield from self._prepare(stage)
+            if members is not None:
+                ready[stage.node_id] = (stage, members)
+        wanted = [(stage, members, stage.node_id in targets) for stage, members in ready.values()]
+        if sum(stage.manifest is None for stage, _, _ in wanted) > 1:
+            yield from self._finish_together(wanted)
+            return
+        for stage, members, is_target in wanted:
+            yield from self._finish(stage, members, self.context, is_target=is_target)
+
+    def _prepare(self, stage: Stage) -> Generator[NodeEvent, None, Members | None]:
+        """Admit the nodes of a segment; gives those that take part, or None where there is nothing to compute."""
         segment = stage.segment
         if stage.action == "leave":
             self.outcomes.update(dict.fromkeys(segment.nodes, "done"))
@@ -114,7 +132,7 @@ class _Run:
                     self._keep(segment.root, stage.manifest)
             except NODE_FAILURES as error:
                 yield from self._fail(segment, {segment.root: ()}, error)
-            return
+            return None
         members: dict[int, Sequence[Input]] = {}
         for node_id in segment.nodes:
             refusal = self._admit(node_id, members)
@@ -122,15 +140,44 @@ class _Run:
                 yield refusal
         if segment.root not in members:
             yield from self._left_out(members)
-            return
+            return None
+        return members
+
+    def _finish(self, stage: Stage, members: Members, context: NodeContext, *, is_target: bool) -> Iterator[NodeEvent]:
+        segment = stage.segment
         try:
             if stage.manifest is not None:
                 self._keep(segment.root, stage.manifest)
                 yield NodeReused(segment.root, stage.manifest, _fused(segment, members))
             else:
-                yield self._find_or_compute(segment, members, is_target=is_target)
+                yield self._find_or_compute(segment, members, context, is_target=is_target)
         except NODE_FAILURES as error:
             yield from self._fail(segment, members, error)
+
+    def _finish_together(self, wanted: Sequence[tuple[Stage, Members, bool]]) -> Iterator[NodeEvent]:
+        """Compute the segments of a bundle in threads, which wait for each other where plans are run."""
+        rendezvous = Rendezvous(len(wanted))
+        shared = self._shared_frames([(stage.segment, members) for stage, members, _ in wanted])
+        context = BundledContext(self.graph, engine="streaming", rendezvous=rendezvous, shared=shared)
+
+        def finish(stage: Stage, members: Members, is_target: bool) -> list[NodeEvent]:
+            try:
+                return list(self._finish(stage, members, context, is_target=is_target))
+            finally:
+                rendezvous.leave()
+
+        with ThreadPoolExecutor(len(wanted), thread_name_prefix="flowfile-bundle") as pool:
+            for future in [pool.submit(finish, *segment) for segment in wanted]:
+                yield from future.result()
+
+    def _shared_frames(self, segments: Sequence[tuple[Segment, Members]]) -> Mapping[int, NodeFrames]:
+        """What all segments of a bundle have in common, built once, so that Polars sees that it is the same."""
+        (segment, first), *others = segments
+        common = {node_id: inputs for node_id, inputs in first.items() if all(node_id in other for _, other in others)}
+        try:
+            return assemble(common, self._stored_frames(segment), self.context, self.ordered)
+        except NodeError:
+            return {}  # each segment then builds its own, and tells the failure
 
     def _admit(self, node_id: int, members: dict[int, Sequence[Input]]) -> NodeEvent | None:
         """Let a node take part; otherwise the event that says why not."""
@@ -178,7 +225,9 @@ class _Run:
         self.hashes[root] = manifest.node_hash
         self.contents.update({(root, handle): table.content_hash for handle, table in manifest.outputs.items()})
 
-    def _find_or_compute(self, segment: Segment, members: Members, *, is_target: bool) -> NodeEvent:
+    def _find_or_compute(
+        self, segment: Segment, members: Members, context: NodeContext, *, is_target: bool
+    ) -> NodeEvent:
         state: SourceState = {}
         parts, recipe = self._identify(members, state)
         node_hash, fused = self.hashes[segment.root], _fused(segment, members)
@@ -189,7 +238,7 @@ class _Run:
         previous = self.latest(self.graph.nodes[segment.root])
         why = explain_miss(parts, None if previous is None else previous.parts)
         started = time.perf_counter()
-        result = self._compute(segment, members, is_target=is_target)
+        result = self._compute(segment, members, context, is_target=is_target)
         seconds = time.perf_counter() - started
         check_unchanged(state)
         manifest = self.store.record(
@@ -238,9 +287,9 @@ class _Run:
             seconds=found.seconds,
         )
 
-    def _compute(self, segment: Segment, members: Members, *, is_target: bool) -> _Result:
+    def _compute(self, segment: Segment, members: Members, context: NodeContext, *, is_target: bool) -> _Result:
         node, inputs = self.graph.nodes[segment.root], members[segment.root]
-        context = replace(self.context, engine=self.engines.get(segment.root, self.context.engine))
+        context = replace(context, engine=self.engines.get(segment.root, context.engine))
         tables = self._stored_inputs(inputs)
         stored = self._stored_frames(segment)
         outputs: dict[str, StoredTable] = {}
@@ -248,7 +297,9 @@ class _Run:
         if tables is not None and passes_input_on(node):
             outputs = dict.fromkeys(node.handles, tables[0])
         else:
-            frames.update(assemble(members, stored, context, self._ordered(segment)))
+            frames.update(context.shared if isinstance(context, BundledContext) else {})
+            unbuilt = {node_id: inputs for node_id, inputs in members.items() if node_id not in frames}
+            frames.update(assemble(unbuilt, frames, context, self._ordered(segment)))
             if delivers_table(self.graph, segment):
                 made = frames[segment.root].items()
                 outputs = {handle: self.store.write(context.collect(frame)) for handle, frame in made}
@@ -308,6 +359,17 @@ class _Result:
     outputs: Mapping[str, StoredTable]
     open_handles: tuple[str, ...] | None
     written: Written | None
+
+
+def engine_that_runs(segment: Segment, node: FlowNode, engine: Engine) -> Engine:
+    """The engine that is behind a choice: bundles, and sinks where the choice is Polars', run on the streaming one."""
+    is_streamed = segment.bundle is not None or (engine == "auto" and Trait.SINK in node.traits)
+    return "streaming" if is_streamed else engine
+
+
+def _bundle_of(stage: Stage) -> tuple[str, int]:
+    bundle = stage.segment.bundle
+    return ("segment", stage.node_id) if bundle is None else ("bundle", bundle)
 
 
 def _fused(segment: Segment, members: Members) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from flowfile_dagster.compile.cache import CompileCache
 from flowfile_dagster.compile.form import BrokenFlow, CompiledFlow
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
-from flowfile_dagster.engine.runner import default_engine, run_segments
+from flowfile_dagster.engine.runner import default_engine, engine_that_runs, run_segments
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.document import parse_document
 from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
@@ -22,7 +22,8 @@ from flowfile_dagster.orchestration.io_manager import FlowfileIOManager, StoredR
 from flowfile_dagster.orchestration.metadata import result_metadata
 from flowfile_dagster.orchestration.specs import FlowSpecs
 from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY, FlowPlace
-from flowfile_dagster.plan.segments import Segment, development_segments, performance_segments
+from flowfile_dagster.plan.fusion import performance_segments
+from flowfile_dagster.plan.segments import Segment, development_segments
 from flowfile_dagster.store.store import ResultStore
 
 
@@ -50,14 +51,22 @@ class Engines:
 def build_flow_assets(
     flow: CompiledFlow, specs: FlowSpecs, source: FlowSource, engines: Engines
 ) -> list[dg.AssetsDefinition]:
-    """The assets of a flow: in development one step for any selection of nodes, in performance one per segment."""
+    """The assets of a flow: in development one step for any selection of nodes, in performance one per segment.
+
+    Segments that are collected together share a step, too.
+    """
     name = "__".join(specs.place.key_prefix)
     if specs.mode == "development":
         return [_build_step(name, list(specs.by_output.values()), flow, specs, source, engines)]
     nodes = {node.node_id: node for node in flow.nodes}
+    steps: dict[int, list[dg.AssetSpec]] = {}
+    for segment in specs.segments:
+        steps.setdefault(segment.root if segment.bundle is None else segment.bundle, []).extend(
+            specs.of_segment(segment)
+        )
     return [
-        _build_step(f"{name}__{nodes[segment.root].name}", specs.of_segment(segment), flow, specs, source, engines)
-        for segment in specs.segments
+        _build_step(f"{name}__{nodes[node_id].name}", outputs, flow, specs, source, engines)
+        for node_id, outputs in steps.items()
     ]
 
 
@@ -136,6 +145,7 @@ class _Step:
         outputs = {output: spec.key for output, spec in self._specs.by_output.items() if spec.key in selected}
         targets = {node_id for node_id, _ in outputs}
         segments = development_segments(graph) if mode == "development" else performance_segments(graph, targets)
+        by_root = {segment.root: segment for segment in segments}
         chosen = engines.of_flow or default_engine(mode)
         if mode == "performance":
             self._announce(graph, segments, targets)
@@ -152,11 +162,13 @@ class _Step:
             if isinstance(event, (NodeComputed, NodeReused)):
                 for (node_id, handle), key in outputs.items():
                     if node_id == event.node_id:
+                        ran = engines.of_nodes.get(node_id, chosen)
+                        ran = engine_that_runs(by_root[node_id], graph.nodes[node_id], ran)
                         yield self._result(
                             event,
                             handle,
                             key,
-                            {"flowfile/mode": mode, "flowfile/engine": engines.of_nodes.get(node_id, chosen)},
+                            {"flowfile/mode": mode, "flowfile/engine": ran},
                         )
         if self._failures:
             raise dg.Failure(self._summary(), allow_retries=False)

@@ -1,13 +1,8 @@
-"""Segments: which nodes are built as one LazyFrame and collected once. Pure functions of the graph.
-
-Development has one segment per node. Performance starts from the nodes whose result is wanted for itself (roots) and
-fuses every other node into what reads it. A fan-out that costs next to nothing is fused into each of its consumers,
-because their pushdowns then read less; a dear one becomes a root, so that it runs once.
-"""
+"""Segments: which nodes are built as one LazyFrame and collected once, and what becomes of their results."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -19,22 +14,20 @@ from flowfile_dagster.flow.graph import FlowGraph, FlowNode
 #: whole before what follows can be planned (``barrier``); ``node`` in development.
 Reason: TypeAlias = Literal["sink", "output", "cache_results", "selected", "fan-out", "barrier", "node"]
 
-#: A node with one of these is never built twice for one result.
-_ONCE_ONLY = frozenset({Trait.RANDOM, Trait.VOLATILE, Trait.RUNS_USER_CODE, Trait.BARRIER, Trait.SINK})
-
 
 @dataclass(frozen=True)
 class Segment:
     """What is built as one LazyFrame.
 
     `nodes` are in topological order, the root last. `inputs` are the roots of other segments that it reads, in
-    topological order.
+    topological order. Segments with the same `bundle`, the node that they share, are collected together.
     """
 
     root: int
     nodes: tuple[int, ...]
     inputs: tuple[int, ...]
     reasons: tuple[Reason, ...]
+    bundle: int | None = None
 
 
 def wanted_roots(segments: Sequence[Segment]) -> tuple[int, ...]:
@@ -60,94 +53,4 @@ def development_segments(graph: FlowGraph) -> tuple[Segment, ...]:
     return tuple(
         Segment(node.node_id, (node.node_id,), tuple(dict.fromkeys(item.node_id for item in node.inputs)), ("node",))
         for node in graph.nodes.values()
-    )
-
-
-def performance_segments(graph: FlowGraph, selected: Collection[int] = ()) -> tuple[Segment, ...]:
-    """Fused in-trees, in topological order of their roots. `selected` nodes become roots."""
-    reasons = _wanted_for_themselves(graph, selected)
-    cheap = _cheap_nodes(graph, reasons)
-    _split_dear_fan_outs(graph, reasons, cheap)
-    return tuple(_segment(graph, root, reasons) for root in graph.nodes if root in reasons)
-
-
-def _wanted_for_themselves(graph: FlowGraph, selected: Collection[int]) -> dict[int, list[Reason]]:
-    reasons: dict[int, list[Reason]] = {}
-    for node in graph.nodes.values():
-        found: list[Reason] = []
-        if Trait.SINK in node.traits:
-            found.append("sink")
-        elif not graph.consumers[node.node_id]:
-            found.append("output")
-        if node.settings is not None and node.settings.cache_results:
-            found.append("cache_results")
-        if node.node_id in selected:
-            found.append("selected")
-        if Trait.GATE in node.traits:
-            found.append("barrier")
-        if found:
-            reasons[node.node_id] = found
-    for node_id in _looked_at_as_a_whole(graph):
-        reasons.setdefault(node_id, [])
-        if "barrier" not in reasons[node_id]:
-            reasons[node_id].append("barrier")
-    return reasons
-
-
-def _looked_at_as_a_whole(graph: FlowGraph) -> set[int]:
-    """What barriers and gates read, and what a node waits for without reading it."""
-    found: set[int] = set()
-    for node in graph.nodes.values():
-        inputs = [item.node_id for item in node.inputs]
-        if node.traits & {Trait.BARRIER, Trait.GATE}:
-            found.update(inputs)
-        elif Trait.PASSTHROUGH in node.traits:
-            found.update(inputs[1:])
-    return found
-
-
-def _cheap_nodes(graph: FlowGraph, roots: Collection[int]) -> frozenset[int]:
-    """Nodes that do row by row work over columnar files or stored results, without chance or foreign code."""
-    cheap: set[int] = set()
-    for node in graph.nodes.values():
-        is_plain = Trait.NARROW in node.traits and not node.traits & _ONCE_ONLY
-        if is_plain and all(item.node_id in cheap or item.node_id in roots for item in node.inputs):
-            cheap.add(node.node_id)
-    return frozenset(cheap)
-
-
-def _split_dear_fan_outs(graph: FlowGraph, reasons: dict[int, list[Reason]], cheap: frozenset[int]) -> None:
-    """Make a root of every node that would be built in more than one segment, unless it is cheap."""
-    segments_of: dict[int, frozenset[int]] = {}
-    for node_id in reversed(list(graph.nodes)):
-        readers = [graph.nodes[reader] for reader in graph.consumers[node_id]]
-        homes = frozenset[int]().union(*(_homes(reader, reasons, segments_of) for reader in readers))
-        edges = sum(item.node_id == node_id for reader in readers for item in reader.inputs)
-        is_once_only = bool(graph.nodes[node_id].traits & _ONCE_ONLY)
-        if node_id not in reasons and ((len(homes) > 1 and node_id not in cheap) or (edges > 1 and is_once_only)):
-            reasons[node_id] = ["fan-out"]
-        segments_of[node_id] = homes
-
-
-def _homes(
-    reader: FlowNode, reasons: Mapping[int, list[Reason]], segments_of: Mapping[int, frozenset[int]]
-) -> frozenset[int]:
-    return frozenset({reader.node_id}) if reader.node_id in reasons else segments_of[reader.node_id]
-
-
-def _segment(graph: FlowGraph, root: int, reasons: Mapping[int, list[Reason]]) -> Segment:
-    members, inputs, waiting = {root}, set[int](), [root]
-    while waiting:
-        for item in graph.nodes[waiting.pop()].inputs:
-            if item.node_id in reasons:
-                inputs.add(item.node_id)
-            elif item.node_id not in members:
-                members.add(item.node_id)
-                waiting.append(item.node_id)
-    place = {node_id: index for index, node_id in enumerate(graph.nodes)}
-    return Segment(
-        root,
-        tuple(sorted(members, key=place.__getitem__)),
-        tuple(sorted(inputs, key=place.__getitem__)),
-        tuple(reasons[root]),
     )

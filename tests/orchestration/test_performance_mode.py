@@ -27,7 +27,7 @@ def test_only_what_the_flow_delivers_and_shares_is_an_asset(performance: Project
     performance.write(fifteen_nodes())
     result = performance.run()
     assert result.is_success
-    assert set(result.metadata) == {"manual_input_2", "formula_5", "formula_9", "record_count_12", "record_count_15"}
+    assert set(result.metadata) == {"formula_5", "formula_9", "record_count_12", "record_count_15"}
 
 
 def test_keys_and_results_are_those_of_development(project: Project, performance: Project) -> None:
@@ -37,10 +37,15 @@ def test_keys_and_results_are_those_of_development(project: Project, performance
     assert single.computed.isdisjoint(fused.computed), "what performance stored is a hit in development"
 
 
-def test_each_segment_is_a_step_of_its_own(performance: Project) -> None:
-    performance.write([manual(1, {"a": [1], "b": [2]}), group(2, 1), formula(3, 2, "c", "[b]"), group(4, 2)])
+def test_each_segment_is_a_step_of_its_own_unless_it_is_collected_with_others(performance: Project) -> None:
+    together = [manual(1, {"a": [1], "b": [2]}), group(2, 1), formula(3, 2, "c", "[b]"), group(4, 2)]
+    performance.write([*together, manual(5, {"a": [1], "b": [2]}), group(6, 5)])
     job = performance.definitions().resolve_implicit_global_asset_job_def()
-    assert {step.name for step in job.nodes} == {"shop__group_by_2", "shop__formula_3", "shop__group_by_4"}
+    assert {step.name for step in job.nodes} == {"shop__group_by_2", "shop__group_by_6"}
+    result = performance.run()
+    assert set(result.metadata) == {"formula_3", "group_by_4", "group_by_6"}
+    assert result.metadata["formula_3"]["flowfile/engine"] == "streaming"
+    assert performance.run(["group_by_4"]).computed == set()
 
 
 def test_asset_shows_what_is_fused_into_it_and_why_it_ends_there(performance: Project) -> None:

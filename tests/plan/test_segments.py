@@ -8,7 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.flow.graph import FlowGraph
 from flowfile_dagster.flow.resolve import read_graph
-from flowfile_dagster.plan.segments import Segment, development_segments, performance_segments
+from flowfile_dagster.plan.bundles import MAX_BUNDLE
+from flowfile_dagster.plan.fusion import performance_segments
+from flowfile_dagster.plan.segments import Segment, development_segments
 from tests.factories import JsonObject, advanced_filter, formula, join, manual, node, write_file, write_flow
 
 ROWS = manual(1, {"a": [1, 2], "b": [3, 4]})
@@ -46,14 +48,23 @@ def test_join_fuses_both_sides(tmp_path: Path) -> None:
     assert plan(tmp_path, nodes)[5].nodes == (1, 2, 3, 4, 5)
 
 
-def test_dear_fan_out_is_materialized_once(tmp_path: Path) -> None:
+def test_consumers_of_a_dear_node_are_collected_together(tmp_path: Path) -> None:
     segments = plan(tmp_path, [ROWS, group(2, 1), formula(3, 2, "c", "[b]"), group(4, 2)])
-    assert {root: segment.reasons for root, segment in segments.items()} == {
-        2: ("fan-out",),
-        3: ("output",),
-        4: ("output",),
-    }
-    assert segments[3].inputs == segments[4].inputs == (2,)
+    assert list(segments) == [3, 4]
+    assert segments[3].nodes == (1, 2, 3)
+    assert segments[3].bundle == segments[4].bundle == 2
+
+
+def test_dear_node_is_stored_where_one_consumer_needs_another(tmp_path: Path) -> None:
+    nodes = [ROWS, group(2, 1), formula(3, 2, "c", "[b]"), pivot(4, 3), join(5, 2, 4, "a")]
+    segments = plan(tmp_path, nodes)
+    assert segments[2].reasons == ("fan-out",)
+    assert [segment.bundle for segment in segments.values()] == [None] * len(segments)
+
+
+def test_bundle_of_too_many_is_stored_instead(tmp_path: Path) -> None:
+    readers = [formula(index, 2, "c", "[b]") for index in range(3, 3 + MAX_BUNDLE + 1)]
+    assert plan(tmp_path, [ROWS, group(2, 1), *readers])[2].reasons == ("fan-out",)
 
 
 def test_cheap_fan_out_over_a_columnar_file_is_fused_into_each_consumer(tmp_path: Path) -> None:
@@ -144,7 +155,7 @@ def assert_sound(graph: FlowGraph, segments: tuple[Segment, ...]) -> None:
     homes = {node_id: [s for s in segments if node_id in s.nodes] for node_id in graph.nodes}
     assert all(homes.values()), "every node is in a segment"
     for node_id, found in homes.items():
-        if len(found) > 1:
+        if len(found) > 1 and len({segment.bundle for segment in found} - {None}) != 1:
             traits = graph.nodes[node_id].traits
             assert Trait.NARROW in traits
             assert not traits & {Trait.RANDOM, Trait.VOLATILE, Trait.BARRIER, Trait.RUNS_USER_CODE}

@@ -1,0 +1,55 @@
+"""A meeting point where the plans of a bundle wait for each other, to be collected together."""
+
+from __future__ import annotations
+
+from threading import Condition
+
+import polars as pl
+
+from flowfile_dagster.contract.node_type import NODE_FAILURES
+from flowfile_dagster.engine.collect import collect, collect_together
+
+
+class Rendezvous:
+    """Each of `count` threads brings its plan or leaves without one; the last to come runs all plans that are there.
+
+    If they fail together, every thread runs its own plan by itself: that finds the one that is to blame, and gives the
+    others their results, since a failing sink may lose a healthy neighbour's file.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._awaited = count
+        self._frames: list[pl.LazyFrame] = []
+        self._tables: list[pl.DataFrame] | None = None
+        self._is_over = False
+        self._changed = Condition()
+
+    def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
+        """The result of a plan; waits for the other threads the first time, and not again."""
+        with self._changed:
+            if self._is_over:
+                return collect(frame, "streaming")
+            place = len(self._frames)
+            self._frames.append(frame)
+            self._arrive()
+            self._changed.wait_for(lambda: self._is_over)
+            tables = self._tables
+        return collect(frame, "streaming") if tables is None else tables[place]
+
+    def leave(self) -> None:
+        """Say that this thread brings no plan any more."""
+        with self._changed:
+            if not self._is_over:
+                self._arrive()
+
+    def _arrive(self) -> None:
+        self._awaited -= 1
+        if self._awaited > 0:
+            return
+        try:
+            if len(self._frames) > 1:
+                self._tables = collect_together(self._frames)
+        except NODE_FAILURES:
+            self._tables = None
+        self._is_over = True
+        self._changed.notify_all()

@@ -1,0 +1,94 @@
+"""Segments that share a dear node are collected together: it runs once, and a failure hits only its own segment."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from flowfile_dagster import load_flow
+from flowfile_dagster.contract.context import BuildContext
+from flowfile_dagster.nodes import find_node_type
+from tests.factories import JsonObject, formula, manual, node, write_file, write_flow
+
+ROWS = manual(1, {"a": [1, 1, 2], "b": [1, 2, 3]})
+UNIQUE = node(2, "unique", {"unique_input": {"columns": ["a", "b"]}}, 1)
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows by one each time that the rows of a `unique` node are computed."""
+    counted: list[int] = []
+    kind: Any = type(find_node_type("unique"))
+    build = kind.build
+
+    def count(table: pl.DataFrame) -> pl.DataFrame:
+        counted.append(table.height)
+        return table
+
+    def counting(self: Any, settings: Any, frames: Sequence[pl.LazyFrame], context: BuildContext) -> pl.LazyFrame:
+        frame: pl.LazyFrame = build(self, settings, frames, context)
+        return frame.map_batches(count, schema=frame.collect_schema())
+
+    monkeypatch.setattr(kind, "build", counting)
+    return counted
+
+
+def group(node_id: int, source: int, column: str) -> JsonObject:
+    columns = [{"old_name": column, "agg": "groupby"}, {"old_name": "b", "agg": "count", "new_name": "n"}]
+    return node(node_id, "group_by", {"groupby_input": {"agg_cols": columns}}, source)
+
+
+def test_shared_node_runs_once_for_files_and_stored_results(tmp_path: Path, runs: list[int]) -> None:
+    files = [tmp_path / "a.parquet", tmp_path / "b.csv"]
+    nodes = [
+        ROWS,
+        UNIQUE,
+        group(3, 2, "a"),
+        write_file(4, 3, files[0], "parquet"),
+        write_file(5, 2, files[1]),
+        group(6, 2, "b"),
+    ]
+    run = load_flow(write_flow(tmp_path / "flow.json", nodes)).run("performance")
+    assert run.is_success
+    assert runs == [3]
+    assert pl.read_parquet(files[0]).sort("a").to_dict(as_series=False) == {"a": [1, 2], "n": [2, 1]}
+    assert pl.read_csv(files[1]).height == 3
+    assert run.frame(6).height == 3
+
+
+def test_second_run_finds_everything_and_a_lost_file_is_written_alone(tmp_path: Path, runs: list[int]) -> None:
+    files = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    nodes = [
+        ROWS,
+        UNIQUE,
+        write_file(3, 2, files[0], "parquet"),
+        group(4, 2, "a"),
+        write_file(5, 4, files[1], "parquet"),
+    ]
+    flow = load_flow(write_flow(tmp_path / "flow.json", nodes))
+    flow.run("performance", store=tmp_path / "store")
+    assert set(flow.run("performance", store=tmp_path / "store").status.values()) == {"hit"}
+    files[1].unlink()
+    again = flow.run("performance", store=tmp_path / "store")
+    assert (again.status[3], again.status[5]) == ("hit", "computed")
+    assert files[1].exists()
+
+
+@pytest.mark.parametrize("text", ["[nothing]", 'to_integer("x") + [a]'])
+def test_failure_in_one_segment_leaves_the_others_their_results(tmp_path: Path, text: str) -> None:
+    target = tmp_path / "a.parquet"
+    nodes = [ROWS, UNIQUE, formula(3, 2, "c", text), write_file(4, 2, target, "parquet"), group(5, 2, "a")]
+    run = load_flow(write_flow(tmp_path / "flow.json", nodes)).run("performance")
+    assert list(run.errors) == [3]
+    assert str(run.errors[3]).startswith("flow / 3 / formula: ")
+    assert pl.read_parquet(target).height == 3
+    assert run.frame(5).height == 2
+
+
+def test_failure_in_the_shared_node_is_told_once(tmp_path: Path) -> None:
+    nodes = [ROWS, formula(2, 1, "c", "[nothing]"), node(3, "unique", {"unique_input": {"columns": None}}, 2)]
+    run = load_flow(write_flow(tmp_path / "flow.json", [*nodes, group(4, 3, "a"), group(5, 3, "b")])).run("performance")
+    assert list(run.errors) == [2]
+    assert {run.status[node_id] for node_id in (3, 4, 5)} == {"skipped"}
