@@ -190,7 +190,9 @@ class FlowRun:
         match event:
             case NodeComputed() | NodeReused():
                 status: NodeStatus = "computed" if isinstance(event, NodeComputed) else "hit"
-                self.status.update(dict.fromkeys((*event.fused, event.node_id), status))
+                for node_id in (*event.fused, event.node_id):
+                    if node_id not in self.errors:
+                        self.status[node_id] = status
                 self._manifests[event.node_id] = event.manifest
                 node = self.flow.nodes[event.node_id]
                 self.store.publish(self.ref_key(node), Ref(event.manifest.node_hash, "output-0"))
@@ -198,4 +200,4 @@ class FlowRun:
                 self.status[event.node_id] = "failed"
                 self.errors[event.node_id] = event.error
             case _:
-                self.status[event.node_id] = "skipped"
+                self.status.setdefault(event.node_id, "skipped")

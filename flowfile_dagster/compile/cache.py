@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flowfile_dagster.compat import PREDICTION_VERSIONS
+from flowfile_dagster.compat import prediction_versions
 from flowfile_dagster.compile.form import COMPILED_FORMAT, BrokenFlow, CompiledFlow, from_json
 from flowfile_dagster.errors import FlowFileError, Problem
 from flowfile_dagster.flow.text import FlowText, hash_flow_file
@@ -92,9 +92,12 @@ class CompileCache:
             "root": str(request.root) if request.root else str(Path.cwd()),
             "parameters": dict(request.parameters),
             "store": str(self._store),
-            "versions": PREDICTION_VERSIONS,
+            "versions": prediction_versions(),
         }
-        return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+        # The content comes first, so that the worker can tell whether it reads what the key was made from.
+        return (
+            content_hash[:32] + hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
+        )
 
     def _read(self, key: str) -> CompiledEntry | None:
         value = read_json(self._compiled_path(key))
@@ -109,7 +112,8 @@ class CompileCache:
     def _read_compiled(self, request: FlowRequest, key: str, *, is_done: bool) -> CompiledEntry:
         value = read_json(self._compiled_path(key)) if is_done else None
         if value is None:
-            flow = BrokenFlow(request.path.stem, str(request.path), f"{request.path}: the flow compiler stopped at it")
+            cause = "the flow compiler stopped at it, or it changed meanwhile; reload the definitions"
+            flow = BrokenFlow(request.path.stem, str(request.path), f"{request.path}: {cause}")
             return CompiledEntry(key, flow)
         return CompiledEntry(key, from_json(value))
 
@@ -156,6 +160,7 @@ class CompileCache:
             "root": str(request.root) if request.root else None,
             "parameters": dict(request.parameters),
             "store": str(self._store) if self._store else None,
+            "content": key[:32],
             "compiled": str(self._compiled_path(key)),
             "data": str(self._data_path(key)),
         }

@@ -28,12 +28,17 @@ def main() -> None:
 
 
 def compile_request(request: dict[str, Any]) -> None:
-    """Compile one flow into ``<compiled>`` and, where it loads, its plain data into ``<data>``."""
+    """Compile one flow into ``<compiled>`` and, where it loads, its plain data into ``<data>``.
+
+    A file that is no longer what the request was made for is left alone.
+    """
     path = Path(request["path"])
     try:
         text = read_flow_text(path)
     except FlowFileError as error:
         write_json(Path(request["compiled"]), to_json(BrokenFlow(path.stem, str(path), str(error))))
+        return
+    if not text.content_hash.startswith(request["content"]):
         return
     flow = compile_flow(
         text,

@@ -6,6 +6,7 @@ import logging
 
 import polars as pl
 
+from flowfile_dagster.contract.node_type import NODE_FAILURES
 from flowfile_dagster.engine.collect import collect
 
 SAMPLED_ROWS = 100
@@ -26,7 +27,7 @@ def render_preview(frame: pl.LazyFrame, rows: int) -> str:
     """
     try:
         return _render(collect(frame.head(SAMPLED_ROWS)), rows)
-    except Exception as error:  # noqa: BLE001  looking at a result must not lose it
+    except NODE_FAILURES as error:  # looking at a result must not lose it
         _log.warning("no preview: %s", error)
         return f"no preview: {_cell(str(error))}"
 

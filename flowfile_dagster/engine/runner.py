@@ -175,7 +175,8 @@ class _Run:
         (segment, first), *others = segments
         common = {node_id: inputs for node_id, inputs in first.items() if all(node_id in other for _, other in others)}
         try:
-            return assemble(common, self._stored_frames(segment), self.context, self.ordered)
+            is_stored = any(delivers_table(self.graph, segment) for segment, _ in segments)
+            return assemble(common, self._stored_frames(segment), self.context, common if is_stored else self.ordered)
         except NodeError:
             return {}  # each segment then builds its own, and tells the failure
 
@@ -240,6 +241,8 @@ class _Run:
         started = time.perf_counter()
         result = self._compute(segment, members, context, is_target=is_target)
         seconds = time.perf_counter() - started
+        if Trait.SINK in self.graph.nodes[segment.root].traits:
+            state = self._without_target(state, self.graph.nodes[segment.root])
         check_unchanged(state)
         manifest = self.store.record(
             [node_hash, recipe],
@@ -251,6 +254,12 @@ class _Run:
         )
         self._keep(segment.root, manifest)
         return NodeComputed(segment.root, manifest, why, seconds, fused)
+
+    def _without_target(self, state: SourceState, node: FlowNode) -> SourceState:
+        """A flow may read the file that it then replaces."""
+        settings: Any = node.settings
+        target = node.kind.target(settings, self.context)
+        return {path: signature for path, signature in state.items() if target is None or path != target.path}
 
     def _identify(self, members: Members, state: SourceState) -> tuple[dict[str, str], str]:
         """Hash every member; gives the parts and the recipe of the last, the root. Notes the state of the sources."""
@@ -311,8 +320,8 @@ class _Run:
         return _Result(outputs, self._decide(node, tables or ()), written)
 
     def _ordered(self, segment: Segment) -> Collection[int]:
-        """In development every node keeps its order, for people look at it."""
-        return segment.nodes if "node" in segment.reasons else self.ordered
+        """What is stored keeps its order, so that it is the same whichever mode made it."""
+        return segment.nodes if delivers_table(self.graph, segment) else self.ordered
 
     @cached_property
     def ordered(self) -> frozenset[int]:

@@ -1,4 +1,4 @@
-"""A flow as assets: one multi-asset, one step, every node's result yielded as it completes."""
+"""A flow as assets, and the steps that run it: each result is yielded as it completes."""
 
 # No postponed annotations here: Dagster reads the annotation of the step's context as an object.
 
@@ -10,6 +10,7 @@ import dagster as dg
 
 from flowfile_dagster.compile.cache import CompileCache
 from flowfile_dagster.compile.form import BrokenFlow, CompiledFlow
+from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
 from flowfile_dagster.engine.runner import default_engine, engine_that_runs, run_segments
@@ -24,7 +25,7 @@ from flowfile_dagster.orchestration.specs import FlowSpecs
 from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY, FlowPlace
 from flowfile_dagster.plan.fusion import performance_segments
 from flowfile_dagster.plan.segments import Segment, development_segments
-from flowfile_dagster.store.store import ResultStore
+from flowfile_dagster.store.store import Ref, ResultStore
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,11 @@ def build_flow_assets(
 ) -> list[dg.AssetsDefinition]:
     """The assets of a flow: in development one step for any selection of nodes, in performance one per segment.
 
-    Segments that are collected together share a step, too.
+    Segments that are collected together share a step, too, and so do those of a flow with a gate: Dagster would skip
+    a step below a closed gate even where it runs on what is left open.
     """
     name = "__".join(specs.place.key_prefix)
-    if specs.mode == "development":
+    if specs.mode == "development" or any(GATE in node.traits for node in flow.nodes):
         return [_build_step(name, list(specs.by_output.values()), flow, specs, source, engines)]
     nodes = {node.node_id: node for node in flow.nodes}
     steps: dict[int, list[dg.AssetSpec]] = {}
@@ -111,6 +113,8 @@ def build_broken_asset(flow: BrokenFlow, place: FlowPlace) -> dg.AssetsDefinitio
     return broken_flow
 
 
+GATE = Trait.GATE.value
+
 #: What may be said of a step in the launchpad.
 RUN_CONFIG = {
     "mode": dg.Field(
@@ -145,6 +149,7 @@ class _Step:
         outputs = {output: spec.key for output, spec in self._specs.by_output.items() if spec.key in selected}
         targets = {node_id for node_id, _ in outputs}
         segments = development_segments(graph) if mode == "development" else performance_segments(graph, targets)
+        ref_key = self._ref_key(graph)
         by_root = {segment.root: segment for segment in segments}
         chosen = engines.of_flow or default_engine(mode)
         if mode == "performance":
@@ -154,11 +159,13 @@ class _Step:
             segments,
             targets,
             self._store,
-            ref_key=self._ref_key(graph),
+            ref_key=ref_key,
             engine=chosen,
             engines=engines.of_nodes,
         ):
             self._note(event, graph)
+            if isinstance(event, (NodeComputed, NodeReused)):
+                self._store.publish(ref_key(graph.nodes[event.node_id]), Ref(event.manifest.node_hash, "output-0"))
             if isinstance(event, (NodeComputed, NodeReused)):
                 for (node_id, handle), key in outputs.items():
                     if node_id == event.node_id:
@@ -184,12 +191,9 @@ class _Step:
                 self._context.log.info(text)
 
     def _ref_key(self, graph: FlowGraph) -> Callable[[FlowNode], Sequence[str]]:
-        """The asset key; a fused node has none, and is referred to as if it had."""
+        """The node's own key in the store, whichever of its outputs are assets."""
         names = node_names(graph)
-        keys: Mapping[int, Sequence[str]] = {
-            node_id: spec.key.path for (node_id, handle), spec in self._specs.by_output.items() if handle == "output-0"
-        }
-        return lambda node: keys.get(node.node_id) or (*self._specs.place.key_prefix, names[node.node_id])
+        return lambda node: ("nodes", *self._specs.place.key_prefix, names[node.node_id])
 
     def _result(
         self, event: NodeComputed | NodeReused, handle: str, key: dg.AssetKey, settings: Mapping[str, str]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import logging
 import os
+import re
+import tempfile
 import warnings
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
@@ -116,15 +119,51 @@ class _Project:
         return chosen or flow.execution_mode
 
 
+class _Names:
+    """The names of assets and steps that are taken: one flow must not take another one's."""
+
+    def __init__(self) -> None:
+        self._owners: dict[str, str] = {}
+
+    def refuse_taken(
+        self, flow: CompiledFlow | BrokenFlow, assets: list[dg.AssetsDefinition]
+    ) -> list[dg.AssetsDefinition] | BrokenFlow:
+        for name in _names_of(assets):
+            if name in self._owners:
+                cause = (
+                    f"{flow.path}: its asset or step {name!r} has the name of one of {self._owners[name]}; rename one"
+                )
+                return BrokenFlow(flow.name, flow.path, cause)
+        return assets
+
+    def free_place(self, place: FlowPlace) -> FlowPlace:
+        while "__".join(place.key_prefix) in self._owners:
+            place = FlowPlace(place.folders, f"{place.name}_broken")
+        return place
+
+    def take(self, assets: list[dg.AssetsDefinition]) -> None:
+        self._owners.update({name: "/".join(next(iter(assets[0].keys)).path[:-1]) for name in _names_of(assets)})
+
+
+def _names_of(assets: list[dg.AssetsDefinition]) -> set[str]:
+    """Keys joined as Dagster joins them, and the names of steps."""
+    keys = {"__".join(key.path) for asset in assets for key in asset.keys}
+    return keys | {asset.op.name for asset in assets}
+
+
 def _definitions(project: _Project, translator: FlowfileTranslator, io_manager: FlowfileIOManager) -> dg.Definitions:
     loaded = [(place, entry.flow) for place, entry in project.entries.items() if isinstance(entry.flow, CompiledFlow)]
     builder = SpecBuilder(loaded, translator)
     assets: list[dg.AssetsDefinition] = []
+    names = _Names()
     for place, entry in project.entries.items():
         built = _build_assets(entry, place, builder, project)
+        if not isinstance(built, BrokenFlow):
+            built = names.refuse_taken(entry.flow, built)
         if isinstance(built, BrokenFlow):
             _log.error("flow file does not load: %s", built.error)
-            built = [build_broken_asset(built, place)]
+            built = [build_broken_asset(built, names.free_place(place))]
+        names.take(built)
         assets.extend(built)
     return dg.Definitions(assets=[*assets, *builder.source_specs()], resources={IO_MANAGER_KEY: io_manager})
 
@@ -152,11 +191,19 @@ def _find_flows(flows: str | Path | Iterable[str | Path]) -> dict[FlowPlace, Pat
         path = Path(item).resolve()
         for file in find_flow_files(path):
             folders = file.relative_to(path).parent.parts if path.is_dir() else ()
-            place = FlowPlace(tuple(slug(part) for part in folders), slug(file.stem))
-            if place in found and found[place] != file:
-                place = FlowPlace(place.folders, slug(file.name))
+            place = _place(tuple(slug(part) for part in folders), file, found)
             found[place] = file
     return found
+
+
+def _place(folders: tuple[str, ...], file: Path, taken: Mapping[FlowPlace, Path]) -> FlowPlace:
+    """A place of its own for a file: named like the file, and where another has that name, told apart by a hash."""
+    mark = hashlib.sha256("/".join((*folders, file.name)).encode()).hexdigest()[:8]
+    names = [slug(file.stem), slug(file.name), f"{slug(file.stem)}_{mark}".strip("_")]
+    if not re.search("[0-9A-Za-z]", file.stem):
+        names = names[2:]
+    places = [FlowPlace(folders, name) for name in names]
+    return next((place for place in places if taken.get(place, file) == file), places[-1])
 
 
 def _store_folder(io_manager: FlowfileIOManager) -> Path | None:
@@ -168,9 +215,13 @@ def _store_folder(io_manager: FlowfileIOManager) -> Path | None:
 
 
 def _compiled_folder(given: str | Path | None) -> Path:
-    if given is not None:
-        return Path(given)
     home = os.environ.get("DAGSTER_HOME")
-    if home:
-        return Path(home) / "storage" / f"{STORE_FOLDER}-compiled"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flowfile-dagster"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flowfile-dagster"
+    folder = Path(given or (Path(home) / "storage" / f"{STORE_FOLDER}-compiled" if home else cache))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        _log.warning("compiled flows cannot be kept in %s (%s), so each process compiles them again", folder, error)
+        return Path(tempfile.mkdtemp(prefix="flowfile-compiled-"))

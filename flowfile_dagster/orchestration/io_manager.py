@@ -72,6 +72,9 @@ class FlowfileIOManager(dg.ConfigurableIOManager):
             raise StoreError(
                 str(store.base), f"asset {context.asset_key.to_user_string()} has no result; materialize it"
             )
+        if ref.handle not in manifest.outputs:
+            cause = f"asset {context.asset_key.to_user_string()} was written to its file and not stored; read the file"
+            raise StoreError(str(store.base), cause)
         frame = store.scan(manifest.outputs[ref.handle])
         wanted = context.dagster_type.typing_type
         if wanted is pl.LazyFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -35,12 +37,14 @@ class SpecBuilder:
         self._translator = translator
         self._flows = dict(flows)
         self._keys = {place: self._output_keys(place, flow) for place, flow in self._flows.items()}
+        self._source_keys = self._distinct_source_keys()
         self._writers = {
-            node.target: self._keys[place][node.node_id, "output-0"]
+            node.target: (place, self._keys[place][node.node_id, "output-0"])
             for place, flow in self._flows.items()
             for node in flow.nodes
             if node.target
         }
+        self._readable = self._writers_without_cycles()
 
     def flow_specs(self, place: FlowPlace, mode: ExecutionMode) -> FlowSpecs:
         """The specs of one flow: of every node, or in performance of every segment's root.
@@ -69,12 +73,40 @@ class SpecBuilder:
 
     def source_specs(self) -> list[dg.AssetSpec]:
         """One external asset per distinct thing outside that any flow reads and no flow writes."""
-        read = {source.uri for flow in self._flows.values() for node in flow.nodes for source in node.sources}
-        uris = {self._translator.get_source_key(uri): uri for uri in sorted(read - self._writers.keys())}
+        outside = {
+            source.uri
+            for place, flow in self._flows.items()
+            for node in flow.nodes
+            for source in node.sources
+            if self._writer(place, source.uri) is None
+        }
+        uris = {self._source_keys[uri]: uri for uri in sorted(outside)}
         return [
             dg.AssetSpec(key, group_name="sources", metadata={"dagster/uri": uri}, kinds={"file"})
             for key, uri in uris.items()
         ]
+
+    def _distinct_source_keys(self) -> dict[str, dg.AssetKey]:
+        """The key of every source; those that would share one are told apart by a hash of their place."""
+        uris = sorted({source.uri for flow in self._flows.values() for node in flow.nodes for source in node.sources})
+        keys = {uri: self._translator.get_source_key(uri) for uri in uris}
+        count = Counter(keys.values())
+        return {uri: key if count[key] == 1 else _with_mark(key, uri) for uri, key in keys.items()}
+
+    def _writers_without_cycles(self) -> set[tuple[FlowPlace, str]]:
+        """(reading flow, uri) where the reader may depend on the writer: no flow then waits for itself."""
+        needs: dict[FlowPlace, set[FlowPlace]] = {}
+        allowed: set[tuple[FlowPlace, str]] = set()
+        for place, flow in self._flows.items():
+            for uri in dict.fromkeys(source.uri for node in flow.nodes for source in node.sources):
+                writer = self._writers.get(uri)
+                if writer is not None and place not in _reachable(writer[0], needs):
+                    needs.setdefault(place, set()).add(writer[0])
+                    allowed.add((place, uri))
+        return allowed
+
+    def _writer(self, place: FlowPlace, uri: str) -> dg.AssetKey | None:
+        return self._writers[uri][1] if (place, uri) in self._readable else None
 
     def _output_keys(self, place: FlowPlace, flow: CompiledFlow) -> dict[tuple[int, str], dg.AssetKey]:
         return {
@@ -94,7 +126,7 @@ class SpecBuilder:
             if item.node_id not in inside
         ]
         outside = [
-            self._writers.get(source.uri) or self._translator.get_source_key(source.uri)
+            self._writer(place, source.uri) or self._source_keys[source.uri]
             for node in members
             for source in node.sources
         ]
@@ -114,6 +146,20 @@ class SpecBuilder:
     def _key(self, place: FlowPlace, node_id: int, handle: str) -> dg.AssetKey:
         keys = self._keys[place]
         return keys.get((node_id, handle)) or keys[node_id, "output-0"]
+
+
+def _with_mark(key: dg.AssetKey, uri: str) -> dg.AssetKey:
+    return dg.AssetKey([*key.path[:-1], f"{key.path[-1]}_{hashlib.sha256(uri.encode()).hexdigest()[:8]}"])
+
+
+def _reachable(start: FlowPlace, needs: Mapping[FlowPlace, set[FlowPlace]]) -> set[FlowPlace]:
+    """The flow itself, and all that it needs."""
+    found, waiting = {start}, [start]
+    while waiting:
+        fresh = needs.get(waiting.pop(), set()) - found
+        found |= fresh
+        waiting.extend(fresh)
+    return found
 
 
 def _own_segment(node: CompiledNode) -> CompiledSegment:

@@ -25,6 +25,7 @@ def performance_segments(graph: FlowGraph, selected: Collection[int] = ()) -> tu
     reasons = _wanted_for_themselves(graph, selected)
     cheap = _cheap_nodes(graph, reasons)
     _split_dear_fan_outs(graph, reasons, cheap)
+    _keep_what_is_drawn(graph, reasons)
     segments = {root: _segment(graph, root, reasons) for root in graph.nodes if root in reasons}
     bundles = find_bundles(graph, segments)
     for shared in set(bundles.values()):
@@ -89,6 +90,19 @@ def _split_dear_fan_outs(graph: FlowGraph, reasons: dict[int, list[Reason]], che
         if node_id not in reasons and ((len(homes) > 1 and node_id not in cheap) or (edges > 1 and is_once_only)):
             reasons[node_id] = ["fan-out"]
         segments_of[node_id] = homes
+
+
+def _keep_what_is_drawn(graph: FlowGraph, reasons: dict[int, list[Reason]]) -> None:
+    """Make a root of every volatile node but those fused into what nothing reads: its rows are drawn once for all."""
+    for node_id in reversed(list(graph.nodes)):
+        if Trait.VOLATILE in graph.nodes[node_id].traits and node_id not in reasons:
+            root = node_id
+            while root not in reasons:
+                (root, *others) = graph.consumers[root]
+                if others:
+                    break
+            if root not in reasons or graph.consumers[root]:
+                reasons[node_id] = ["volatile"]
 
 
 def _homes(

@@ -10,9 +10,10 @@ from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
 
 #: Why a node is a root: its result is written (``sink``), is what the flow delivers (``output``), is marked
-#: ``cache_results``, was ``selected``, has several dear consumers (``fan-out``), or something must look at it as a
-#: whole before what follows can be planned (``barrier``); ``node`` in development.
-Reason: TypeAlias = Literal["sink", "output", "cache_results", "selected", "fan-out", "barrier", "node"]
+#: ``cache_results``, was ``selected``, is dear and read by several (``fan-out``), comes from chance or a clock and is
+#: read by others (``volatile``), or must be looked at as a whole before what follows can be planned (``barrier``);
+#: ``node`` in development.
+Reason: TypeAlias = Literal["sink", "output", "cache_results", "selected", "fan-out", "volatile", "barrier", "node"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Segment:
 
 def wanted_roots(segments: Sequence[Segment]) -> tuple[int, ...]:
     """The roots that a whole flow is run for; the others only serve these."""
-    return tuple(segment.root for segment in segments if set(segment.reasons) - {"fan-out", "barrier"})
+    return tuple(segment.root for segment in segments if set(segment.reasons) - {"fan-out", "volatile", "barrier"})
 
 
 def passes_input_on(node: FlowNode) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import Trait
@@ -103,7 +103,15 @@ def is_found(graph: FlowGraph, segment: Segment, manifest: Manifest, *, is_targe
     node = graph.nodes[segment.root]
     if delivers_table(graph, segment) and not manifest.outputs.keys() >= set(node.handles):
         return False
-    return not is_target or Trait.SINK not in node.traits or is_still_written(manifest)
+    return not is_target or Trait.SINK not in node.traits or _is_written(node, graph, manifest)
+
+
+def _is_written(node: FlowNode, graph: FlowGraph, manifest: Manifest) -> bool:
+    """Whether the file stands where this flow wants it: an equal flow elsewhere may have written another one."""
+    settings: Any = node.settings
+    target = node.kind.target(settings, graph)
+    is_same_place = target is not None and manifest.written is not None and str(target.path) == manifest.written.path
+    return is_same_place and is_still_written(manifest)
 
 
 def is_still_written(manifest: Manifest) -> bool:

@@ -10,6 +10,7 @@ Layout under the base folder::
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -29,6 +30,9 @@ from flowfile_dagster.store.index import (
     write_json,
     write_manifest,
 )
+
+#: Longer parts of a key are cut and told apart by a hash: file systems allow 255 bytes.
+MAX_NAME = 120
 
 
 @dataclass(frozen=True)
@@ -115,4 +119,5 @@ class ResultStore:
 
 
 def _safe(part: str) -> str:
-    return quote(part, safe="").replace(".", "%2E") or "%"
+    name = quote(part, safe="").replace(".", "%2E") or "%"
+    return name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
