@@ -10,7 +10,10 @@ import pytest
 from flowfile_dagster import FlowFileError, load_flow
 from flowfile_dagster.compile.cache import CompileCache, FlowRequest
 from flowfile_dagster.compile.form import BrokenFlow, CompiledFlow
+from flowfile_dagster.compile.worker import compile_request
 from tests.factories import JsonObject, formula, manual, node, read_csv, write_flow
+
+STOPPED = "the flow compiler stopped at it, or it changed meanwhile; reload the definitions"
 
 PIVOT: JsonObject = {
     "pivot_input": {"index_columns": ["a"], "pivot_column": "b", "value_col": "c", "aggregations": ["sum"]}
@@ -190,7 +193,7 @@ def test_worker_that_dies_at_a_flow_leaves_the_others(
     flows, workers = load(*paths)
     assert workers == 3
     assert [flow.error if isinstance(flow, BrokenFlow) else schema_of(flow, 1)[0][0] for flow in flows] == [
-        f"{paths[0]}: the flow compiler stopped at it", "a", f"{paths[2]}: the flow compiler stopped at it", "b",
+        f"{paths[0]}: {STOPPED}", "a", f"{paths[2]}: {STOPPED}", "b",
     ]  # fmt: skip
 
 
@@ -215,3 +218,16 @@ def test_text_of_a_flow_is_kept_as_it_was_compiled(tmp_path: Path) -> None:
     assert [item["id"] for item in cache.read_text(entry.key, path).data["nodes"]] == [1]
     with pytest.raises(FlowFileError, match=r"its compiled form is gone from .*; reload the definitions"):
         cache.read_text("0" * 64, path)
+
+
+def test_flow_that_changes_before_the_worker_reads_it_is_not_kept_under_the_old_content(tmp_path: Path) -> None:
+    path = write_flow(tmp_path / "flow.json", [manual(1, {"a": [1]})])
+    old = path.read_text()
+    cache = CompileCache(tmp_path / "compiled")
+    request = cache._worker_request(FlowRequest(path), str(cache._key(FlowRequest(path))))
+    write_flow(path, [manual(1, {"zzz": [1]})])
+    compile_request(request)
+    path.write_text(old)
+    (entry,) = cache.load([FlowRequest(path)])
+    assert isinstance(entry.flow, CompiledFlow)
+    assert entry.flow.nodes[0].schemas == {"output-0": [["a", "Int64"]]}
