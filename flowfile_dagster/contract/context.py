@@ -39,3 +39,7 @@ class BuildContext(PathResolver, Protocol):
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
         """Run a plan, lazy sinks included: for barriers, writers, and sources that look into a file for its types."""
         ...
+
+    def schema_of(self, frame: pl.LazyFrame) -> pl.Schema:
+        """The schema of a frame that the node was given, without planning again what is above it where it is known."""
+        ...

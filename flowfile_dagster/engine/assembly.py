@@ -8,12 +8,15 @@ from typing import Any
 
 import polars as pl
 
-from flowfile_dagster.contract.node_type import NODE_FAILURES, by_handle
+from flowfile_dagster.contract.node_type import NODE_FAILURES, Trait, by_handle
 from flowfile_dagster.contract.output_fields import apply_output_fields
 from flowfile_dagster.engine.context import NodeContext, NodeFrames
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.graph import FlowNode, output_field_handles
 from flowfile_dagster.flow.wiring import Input
+
+#: What has no prediction, or one that costs as much as its work.
+_NOT_PREDICTED = frozenset({Trait.BARRIER, Trait.SINK, Trait.RUNS_USER_CODE})
 
 
 def build_node(node: FlowNode, frames: Sequence[pl.LazyFrame], context: NodeContext) -> dict[str, pl.LazyFrame]:
@@ -45,14 +48,32 @@ def assemble(
         NodeError: a member cannot be built; names it.
     """
     frames: dict[int, NodeFrames] = dict(stored)
+    schemas: dict[int, pl.Schema] = {}
     for node_id, inputs in members.items():
         node = context.graph.nodes[node_id]
         given = [frames[item.node_id][item.handle] for item in inputs]
         try:
-            frames[node_id] = build_node(node, given, replace(context, keeps_order=node_id in ordered))
+            own = replace(context, keeps_order=node_id in ordered, known_schemas=schemas)
+            frames[node_id] = build_node(node, given, own)
+            schemas |= _schemas(node, given, frames[node_id], own)
         except NODE_FAILURES as error:
             raise NodeError.from_exception(context.graph.location(node_id), error) from error
     return {node_id: frames[node_id] for node_id in members}
+
+
+def _schemas(
+    node: FlowNode, given: Sequence[pl.LazyFrame], built: NodeFrames, context: NodeContext
+) -> dict[int, pl.Schema]:
+    """The schemas of a node's frames by identity, from those of its inputs alone: a long plan is not planned again."""
+    settings: Any = node.settings
+    config = settings.output_field_config
+    if not given or node.traits & _NOT_PREDICTED or (config is not None and config.is_active):
+        return {}
+    try:
+        predicted = node.kind.predict(settings, [context.schema_of(frame) for frame in given], context)
+    except NODE_FAILURES:
+        return {}  # the plan itself tells what is wrong
+    return {id(frame): schema for handle, frame in built.items() if (schema := predicted.get(handle)) is not None}
 
 
 def find_culprit(

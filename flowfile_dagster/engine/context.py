@@ -20,12 +20,13 @@ NodeFrames: TypeAlias = Mapping[str, pl.LazyFrame]
 
 @dataclass(frozen=True)
 class NodeContext:
-    """The `BuildContext` of the nodes of one flow."""
+    """The `BuildContext` of the nodes of one flow. `known_schemas` are by identity of the frame."""
 
     graph: FlowGraph
     is_prediction: bool = False
     engine: Engine = "in-memory"
     keeps_order: bool = True
+    known_schemas: Mapping[int, pl.Schema] = field(default_factory=dict[int, pl.Schema])
 
     @property
     def parameters(self) -> dict[str, ParameterValue]:
@@ -39,6 +40,10 @@ class NodeContext:
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
         """Run a plan."""
         return collect(frame, self.engine)
+
+    def schema_of(self, frame: pl.LazyFrame) -> pl.Schema:
+        """The schema of a frame."""
+        return self.known_schemas.get(id(frame)) or frame.collect_schema()
 
 
 @dataclass(frozen=True)

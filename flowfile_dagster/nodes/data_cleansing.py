@@ -64,7 +64,7 @@ class DataCleansing(NodeType[DataCleansingSettings]):
         if settings.cleansing_input.remove_null_columns:
             raise NotImplementedError("finding columns of nulls needs data: use compute")
         (frame,) = frames
-        return _clean(settings.cleansing_input, frame, frame.collect_schema())
+        return _clean(settings.cleansing_input, frame, context.schema_of(frame))
 
     def compute(
         self, settings: DataCleansingSettings, frames: Sequence[pl.LazyFrame], context: BuildContext
@@ -73,7 +73,7 @@ class DataCleansing(NodeType[DataCleansingSettings]):
         if not rules.remove_null_columns:
             return self.build(settings, frames, context)
         (frame,) = frames
-        columns = frame.collect_schema()
+        columns = context.schema_of(frame)
         counts = context.collect(frame.select(pl.len().alias("0"), *_null_counts(columns))).row(0)
         height = counts[0]
         empty = [name for name, nulls in zip(columns, counts[1:]) if height and nulls == height]

@@ -106,14 +106,14 @@ class Filter(NodeType[FilterSettings]):
 
     def build(self, settings: FilterSettings, frames: Sequence[pl.LazyFrame], context: BuildContext) -> Frames:
         (frame,) = frames
-        condition = _condition(settings, frame.collect_schema())
+        condition = _condition(settings, context.schema_of(frame))
         return _split(frame, condition) if settings.split_mode else frame.filter(condition)
 
     def compute(self, settings: FilterSettings, frames: Sequence[pl.LazyFrame], context: BuildContext) -> Frames:
         if Trait.BARRIER not in self.traits_of(settings):
             return self.build(settings, frames, context)
         (frame,) = frames
-        columns = frame.collect_schema()
+        columns = context.schema_of(frame)
         mark = _unused_name(columns)
         table = context.collect(frame.with_columns(_condition(settings, columns).alias(mark)))
         return {handle: part.drop(mark) for handle, part in _split(table.lazy(), pl.col(mark)).items()}

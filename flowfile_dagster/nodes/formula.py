@@ -73,7 +73,7 @@ class Formula(NodeType[FormulaSettings]):
 
     def build(self, settings: FormulaSettings, frames: Sequence[pl.LazyFrame], context: BuildContext) -> pl.LazyFrame:
         (frame,) = frames
-        for name, expression, _ in _columns(settings, frame.collect_schema()):
+        for name, expression, _ in _columns(settings, context.schema_of(frame)):
             frame = frame.with_columns(expression.alias(name))
         return frame
 

@@ -84,7 +84,7 @@ class GroupBy(NodeType[GroupBySettings]):
     def build(self, settings: GroupBySettings, frames: Sequence[pl.LazyFrame], context: BuildContext) -> pl.LazyFrame:
         self.check(settings)
         (frame,) = frames
-        schema = frame.collect_schema()
+        schema = context.schema_of(frame)
         require_columns((entry.old_name for entry in settings.columns), schema, "groupby_input.agg_cols")
         keys = [pl.col(entry.old_name).alias(entry.output_name) for entry in settings.columns if entry.is_key]
         aggregates = [

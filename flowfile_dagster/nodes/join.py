@@ -95,7 +95,7 @@ class Join(NodeType[JoinSettings]):
     def build(self, settings: JoinSettings, frames: Sequence[pl.LazyFrame], context: BuildContext) -> pl.LazyFrame:
         self.check(settings)
         left, right = frames
-        schemas = (left.collect_schema(), right.collect_schema())
+        schemas = (context.schema_of(left), context.schema_of(right))
         _check_keys(settings, *schemas)
         pairs, how = settings.join_input.join_mapping, settings.join_input.how
         if how in ("semi", "anti"):

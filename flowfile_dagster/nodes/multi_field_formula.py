@@ -73,7 +73,7 @@ class MultiFieldFormula(NodeType[MultiFieldFormulaSettings]):
         self, settings: MultiFieldFormulaSettings, frames: Sequence[pl.LazyFrame], context: BuildContext
     ) -> pl.LazyFrame:
         (frame,) = frames
-        columns = _columns(settings.multi_field_formula_input, frame.collect_schema())
+        columns = _columns(settings.multi_field_formula_input, context.schema_of(frame))
         return frame.with_columns(expression.alias(name) for name, (expression, _) in columns.items())
 
     def predict(

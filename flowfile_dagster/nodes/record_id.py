@@ -55,7 +55,7 @@ class RecordId(NodeType[RecordIdSettings]):
 
     def build(self, settings: RecordIdSettings, frames: Sequence[pl.LazyFrame], context: BuildContext) -> pl.LazyFrame:
         (frame,) = frames
-        columns = frame.collect_schema()
+        columns = context.schema_of(frame)
         _check_columns(settings.record_id_input, columns)
         return _numbered(settings.record_id_input, frame, columns)
 

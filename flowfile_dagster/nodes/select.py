@@ -50,7 +50,7 @@ class Select(NodeType[SelectSettings]):
         (frame,) = frames
         if not settings.select_input and settings.keep_missing:
             return frame
-        schema = frame.collect_schema()
+        schema = context.schema_of(frame)
         columns = _checked_columns(settings, schema)
         return frame.select(_expression(entry, schema) for entry in columns)
 

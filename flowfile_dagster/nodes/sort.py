@@ -35,7 +35,7 @@ class Sort(NodeType[SortSettings]):
         (frame,) = frames
         if not settings.sort_input:
             return frame
-        columns = frame.collect_schema()
+        columns = context.schema_of(frame)
         for key in settings.sort_input:
             if key.column not in columns:
                 raise MissingColumnError(key.column, columns, "sort_input")

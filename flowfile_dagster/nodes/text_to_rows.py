@@ -66,7 +66,7 @@ class TextToRows(NodeType[TextToRowsSettings]):
         self.check(settings)
         split = settings.text_to_rows_input
         (frame,) = frames
-        schema = frame.collect_schema()
+        schema = context.schema_of(frame)
         require_columns(split.read_columns, schema, "text_to_rows_input")
         for column in split.read_columns:
             if schema[column] != pl.String:

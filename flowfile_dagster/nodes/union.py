@@ -42,7 +42,7 @@ class Union(NodeType[UnionSettings]):
     cosmetic_fields = frozenset({"union_input"})
 
     def build(self, settings: UnionSettings, frames: Sequence[pl.LazyFrame], context: BuildContext) -> pl.LazyFrame:
-        schemas = [frame.collect_schema() for frame in frames]
+        schemas = [context.schema_of(frame) for frame in frames]
         for column in dict.fromkeys(name for schema in schemas for name in schema):
             dtypes = list(dict.fromkeys(schema[column] for schema in schemas if column in schema))
             if len(dtypes) > 1 and common_dtype(dtypes) is None:

@@ -45,7 +45,7 @@ class Unique(NodeType[UniqueSettings]):
     def build(self, settings: UniqueSettings, frames: Sequence[pl.LazyFrame], context: BuildContext) -> pl.LazyFrame:
         (frame,) = frames
         keys = list(dict.fromkeys(settings.unique_input.columns or ()))
-        require_columns(keys, frame.collect_schema(), "unique_input.columns")
+        require_columns(keys, context.schema_of(frame), "unique_input.columns")
         return frame.unique(keys or None, keep=settings.unique_input.strategy, maintain_order=True)
 
     def lineage(self, settings: UniqueSettings, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:

@@ -68,7 +68,7 @@ class Unpivot(NodeType[UnpivotSettings]):
         self.check(settings)
         unpivot = _required(settings)
         (frame,) = frames
-        schema = frame.collect_schema()
+        schema = context.schema_of(frame)
         index = list(dict.fromkeys(unpivot.index_columns))
         require_columns(index, schema, "unpivot_input.index_columns")
         melted = unpivot.melted_columns(schema)

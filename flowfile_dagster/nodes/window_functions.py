@@ -138,7 +138,7 @@ class WindowFunctions(NodeType[WindowSettings]):
         (frame,) = frames
         if not window.window_functions:
             return frame
-        schema = frame.collect_schema()
+        schema = context.schema_of(frame)
         require_columns(window.partition_by, schema, "window_input.partition_by")
         require_columns((key.column for key in window.order_by), schema, "window_input.order_by")
         for position, entry in enumerate(window.window_functions):

@@ -32,6 +32,9 @@ class LiteralContext:
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
         return frame.collect(engine="in-memory")
 
+    def schema_of(self, frame: pl.LazyFrame) -> pl.Schema:
+        return frame.collect_schema()
+
 
 def parse_settings(node_type: str, settings: dict[str, Any]) -> Any:
     """The validated settings of a node, as a flow file would give them."""
