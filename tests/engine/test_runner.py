@@ -298,3 +298,17 @@ def test_writer_with_output_fields_shows_what_it_wrote(load: Load, tmp_path: Pat
         run = load(manual(1, {"a": [1], "b": [2]}), formula(3, 1, "c", "[a]"), {**writer, "input_ids": [3]}).run(mode)
         assert run.frame(2).columns == ["a"]
         assert pl.read_parquet(tmp_path / "x.parquet").columns == ["a", "b", "c"], "fields concern the result only"
+
+
+def test_long_chain_asks_no_frame_for_its_schema_twice(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    collect_schema = pl.LazyFrame.collect_schema
+
+    def count(frame: pl.LazyFrame) -> pl.Schema:
+        asked.append(frame.explain(optimized=False).count("WITH_COLUMNS"))
+        return collect_schema(frame)
+
+    flow = load(manual(1, {"a": [1]}), *(formula(index, index - 1, f"c{index}", "[a] + 1") for index in range(2, 30)))
+    monkeypatch.setattr(pl.LazyFrame, "collect_schema", count)
+    assert flow.run("performance").is_success
+    assert max(asked) <= 1, "a schema comes from the inputs' schemas, not from the whole plan"
