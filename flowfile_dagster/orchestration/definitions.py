@@ -102,6 +102,8 @@ class _Project:
 
     def refuse_unknown_names(self) -> None:
         """Raise a `ValueError` for a mode or engine of a flow or node that there is not."""
+        if not isinstance(self.mode, Mapping) and not isinstance(self.engine, Mapping):
+            return
         flows = {place.group: entry.flow for place, entry in self.entries.items()}
         nodes = {
             f"{group}/{node.name}"
