@@ -26,11 +26,12 @@ def performance_segments(graph: FlowGraph, selected: Collection[int] = ()) -> tu
     cheap = _cheap_nodes(graph, reasons)
     _split_dear_fan_outs(graph, reasons, cheap)
     _keep_what_is_drawn(graph, reasons)
-    segments = {root: _segment(graph, root, reasons) for root in graph.nodes if root in reasons}
+    place = {node_id: index for index, node_id in enumerate(graph.nodes)}
+    segments = {root: _segment(graph, root, reasons, place) for root in graph.nodes if root in reasons}
     bundles = find_bundles(graph, segments)
     for shared in set(bundles.values()):
         del reasons[shared]
-    rebuilt = {root: replace(_segment(graph, root, reasons), bundle=bundles.get(root)) for root in reasons}
+    rebuilt = {root: replace(_segment(graph, root, reasons, place), bundle=bundles.get(root)) for root in reasons}
     return in_bundle_order(rebuilt, list(graph.nodes))
 
 
@@ -111,7 +112,7 @@ def _homes(
     return frozenset({reader.node_id}) if reader.node_id in reasons else segments_of[reader.node_id]
 
 
-def _segment(graph: FlowGraph, root: int, reasons: Mapping[int, list[Reason]]) -> Segment:
+def _segment(graph: FlowGraph, root: int, reasons: Mapping[int, list[Reason]], place: Mapping[int, int]) -> Segment:
     members, inputs, waiting = {root}, set[int](), [root]
     while waiting:
         for item in graph.nodes[waiting.pop()].inputs:
@@ -120,7 +121,6 @@ def _segment(graph: FlowGraph, root: int, reasons: Mapping[int, list[Reason]]) -
             elif item.node_id not in members:
                 members.add(item.node_id)
                 waiting.append(item.node_id)
-    place = {node_id: index for index, node_id in enumerate(graph.nodes)}
     return Segment(
         root,
         tuple(sorted(members, key=place.__getitem__)),
