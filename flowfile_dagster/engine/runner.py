@@ -23,9 +23,9 @@ from flowfile_dagster.engine.context import BundledContext, NodeContext, NodeFra
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
 from flowfile_dagster.engine.rendezvous import Rendezvous
 from flowfile_dagster.errors import NodeError
+from flowfile_dagster.flow.admission import Outcome, admit
 from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
 from flowfile_dagster.flow.wiring import Input
-from flowfile_dagster.plan.admission import Outcome, admit
 from flowfile_dagster.plan.node_hash import combine, explain_miss, hash_parts, recipe_hash
 from flowfile_dagster.plan.order import ordered_nodes
 from flowfile_dagster.plan.segments import Segment, delivers_table, passes_input_on

@@ -5,17 +5,18 @@ Each node starts from the predicted schemas of its inputs, so the cost is linear
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
 
-from flowfile_dagster.columns.lineage import ColumnLineage
+from flowfile_dagster.columns.lineage import ColumnLineage, ColumnOrigin
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import NODE_FAILURES, MaybeSchema
 from flowfile_dagster.contract.output_fields import apply_output_fields, output_fields_lineage
 from flowfile_dagster.errors import NodeError
+from flowfile_dagster.flow.admission import Outcome, admit, decide_without_data
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode, output_field_handles
 
 
@@ -38,18 +39,43 @@ def predict_graph(
     `known` holds schemas of results that exist already; they stand in where a prediction is opaque.
     """
     predictions: dict[int, NodePrediction] = {}
+    outcomes: dict[int, Outcome] = {}
+    open_handles: dict[int, frozenset[str]] = {}
     for node in graph.nodes.values():
-        inputs = [predictions[item.node_id].schemas.get(item.handle) for item in node.inputs]
+        admission = admit(node, outcomes, open_handles)
+        outcomes[node.node_id] = admission.outcome
+        decided = decide_without_data(node, context)
+        if decided is not None:
+            open_handles[node.node_id] = decided
+        # A node that a closed gate leaves out is predicted as if it ran: other parameters may open the gate.
+        live = admission.inputs if admission.outcome == "done" else node.inputs
+        inputs = [predictions[item.node_id].schemas.get(item.handle) for item in live]
         prediction = _predict_node(graph, node, inputs, context)
+        if len(live) < len(node.inputs):
+            prediction = _with_places(prediction, [node.inputs.index(item) for item in live])
         stored = (known or {}).get(node.node_id)
         if stored and prediction.error is None:
             schemas = {
                 handle: stored.get(handle) if schema is None else schema
                 for handle, schema in prediction.schemas.items()
             }
-            prediction = NodePrediction(schemas, prediction.lineage)
+            prediction = replace(prediction, schemas=schemas)
         predictions[node.node_id] = prediction
     return predictions
+
+
+def _with_places(prediction: NodePrediction, places: Sequence[int]) -> NodePrediction:
+    """The prediction made from some of a node's inputs, with lineage that counts among all of them."""
+    lineage = {
+        handle: None
+        if columns is None
+        else {
+            column: tuple(ColumnOrigin(places[origin.input], origin.column) for origin in origins)
+            for column, origins in columns.items()
+        }
+        for handle, columns in prediction.lineage.items()
+    }
+    return replace(prediction, lineage=lineage)
 
 
 def _predict_node(graph: FlowGraph, node: FlowNode, inputs: list[MaybeSchema], context: BuildContext) -> NodePrediction:

@@ -14,8 +14,8 @@ from typing import Any, Literal, TypeAlias
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.errors import NodeProblem
+from flowfile_dagster.flow.admission import Admission, Outcome, admit, decide_without_data
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
-from flowfile_dagster.plan.admission import Admission, Outcome, admit
 from flowfile_dagster.plan.node_hash import combine, hash_parts
 from flowfile_dagster.plan.segments import Segment, delivers_table
 from flowfile_dagster.store.index import Manifest
@@ -185,16 +185,12 @@ def _is_made_of(manifest: Manifest, node: FlowNode, admission: Admission, upstre
 
 
 def _known_decision(node: FlowNode, finding: _Finding, context: BuildContext) -> frozenset[str] | None:
-    if finding.outcome != "done" or node.settings is None:
+    if finding.outcome != "done":
         return None
     if Trait.BARRIER in node.traits:
         handles = finding.manifest.open_handles if finding.manifest else None
         return None if handles is None else frozenset(handles)
-    try:
-        gate = node.kind.decide(node.settings, (), context)
-    except NodeProblem:
-        return None
-    return None if gate is None else gate.open_handles
+    return decide_without_data(node, context)
 
 
 def _stage(segment: Segment, finding: _Finding, *, is_needed: bool, is_target: bool) -> Stage:

@@ -150,3 +150,37 @@ def test_lineage_counts_inputs_in_the_order_of_their_frames(tmp_path: Path) -> N
     assert lineage is not None
     assert lineage["c"] == (ColumnOrigin(0, "c"),)
     assert lineage["d"] == (ColumnOrigin(1, "d"),)
+
+
+@pytest.mark.parametrize(("wanted", "columns"), [(True, ["a", "b"]), (False, ["a"])])
+def test_union_below_a_parameter_gate_is_predicted_from_what_the_gate_leaves_open(
+    tmp_path: Path, wanted: bool, columns: list[str]
+) -> None:
+    gate = {"gate_input": {"condition_source": "parameter", "parameter": "extra", "operator": "is_true"}}
+    nodes = [
+        manual(1, {"b": ["x"]}, "String"),
+        manual(2, {"a": [1]}),
+        node(3, "gate", gate, 1),
+        node(4, "union", {"union_input": {"mode": "relaxed"}}, 2, 3),
+    ]
+    parameters = [{"name": "extra", "type": "boolean", "default_value": str(wanted).lower()}]
+    flow = load(tmp_path, *nodes, parameters=parameters)
+    assert list(schema_of(flow, 4) or {}) == columns == flow.run().frame(4).columns
+    lineage = flow.predictions[4].lineage["output-0"] or {}
+    assert {column: list(origins) for column, origins in lineage.items()} == {
+        name: [ColumnOrigin(["a", "b"].index(name), name)] for name in columns
+    }
+    assert schema_of(flow, 3) == pl.Schema({"b": pl.String})
+
+
+def test_lineage_of_a_union_counts_a_closed_input(tmp_path: Path) -> None:
+    gate = {"gate_input": {"condition_source": "parameter", "parameter": "extra", "operator": "is_true"}}
+    nodes = [
+        manual(1, {"a": [1]}),
+        manual(2, {"a": [1]}),
+        node(3, "gate", gate, 1),
+        node(4, "union", {"union_input": {"mode": "relaxed"}}, 3, 2),
+    ]
+    parameters = [{"name": "extra", "type": "boolean", "default_value": "false"}]
+    flow = load(tmp_path, *nodes, parameters=parameters)
+    assert flow.predictions[4].lineage["output-0"] == {"a": (ColumnOrigin(1, "a"),)}

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import Trait
+from flowfile_dagster.errors import NodeProblem
 from flowfile_dagster.flow.graph import FlowNode
 from flowfile_dagster.flow.wiring import Input
 
@@ -33,6 +35,17 @@ def admit(node: FlowNode, outcomes: Mapping[int, Outcome], open_handles: Mapping
         return Admission(live)
     closed = next(item for item in node.inputs if item not in live)
     return Admission(outcome="closed", because=f"a gate above its input, node {closed.node_id}, is closed")
+
+
+def decide_without_data(node: FlowNode, context: BuildContext) -> frozenset[str] | None:
+    """The outputs that a gate leaves open, where parameters alone decide; None for data, and for what is no gate."""
+    if node.settings is None or Trait.GATE not in node.traits or Trait.BARRIER in node.traits:
+        return None
+    try:
+        gate = node.kind.decide(node.settings, (), context)
+    except NodeProblem:
+        return None
+    return None if gate is None else gate.open_handles
 
 
 def _is_live(item: Input, outcomes: Mapping[int, Outcome], open_handles: Mapping[int, frozenset[str]]) -> bool:

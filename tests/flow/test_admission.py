@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from flowfile_dagster import load_flow
+from flowfile_dagster.flow.admission import Admission, Outcome, admit
 from flowfile_dagster.flow.graph import FlowNode
-from flowfile_dagster.plan.admission import Admission, Outcome, admit
 from tests.factories import join, manual, node, write_flow
 
 OPEN: dict[int, frozenset[str]] = {}
