@@ -147,7 +147,6 @@ def _node(node: FlowNode, name: str, prediction: NodePrediction, context: NodeCo
         handle_labels=list(node.handle_labels),
         inputs=[CompiledInput(item.node_id, item.handle, item.slot) for item in node.inputs],
         traits=sorted(trait.value for trait in node.traits),
-        settings=None if node.settings is None else node.settings.model_dump(mode="json"),
         settings_hash=settings_hash(node),
         problem=node.problem,
         warning=None if prediction.error is None or node.problem else prediction.error.cause,

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 ExecutionMode: TypeAlias = Literal["development", "performance"]
 
 #: Raise when the meaning of a field changes: older files are then compiled anew.
-COMPILED_FORMAT = 4
+COMPILED_FORMAT = 5
 
 #: Columns in order: (name, dtype text).
 SchemaText: TypeAlias = Sequence[tuple[str, str]]
@@ -57,7 +57,6 @@ class CompiledNode:
     handle_labels: Sequence[str]
     inputs: Sequence[CompiledInput]
     traits: Sequence[str]
-    settings: Mapping[str, Any] | None
     settings_hash: str
     problem: str | None
     warning: str | None

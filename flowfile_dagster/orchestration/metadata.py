@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import dagster as dg
@@ -77,7 +78,13 @@ def _drawing(members: Sequence[CompiledNode], nodes: Mapping[int, CompiledNode])
 
 def table_schema(schema: SchemaText) -> dg.TableSchema:
     """A schema as Dagster shows it."""
-    return dg.TableSchema(columns=[dg.TableColumn(name, dtype) for name, dtype in schema])
+    return dg.TableSchema(columns=[_column(name, dtype) for name, dtype in schema])
+
+
+@lru_cache(maxsize=16384)
+def _column(name: str, dtype: str) -> dg.TableColumn:
+    """Most columns go through several nodes unchanged, so that a project has far fewer of them than its nodes list."""
+    return dg.TableColumn(name, dtype)
 
 
 def result_metadata(

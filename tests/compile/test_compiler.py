@@ -66,7 +66,7 @@ def test_compiled_form_says_what_the_graph_says(tmp_path: Path) -> None:
     assert [source.uri for source in read.sources] == [str(tmp_path / "in.csv")]
     assert (list(split.handle_labels), output.inputs[0].handle) == (["pass", "fail"], "output-1")
     assert (output.target, "sink" in output.traits) == (str(tmp_path / "out.csv"), True)
-    assert (unset.settings, unset.problem) == (None, "setting_input: the node has not been configured in Flowfile")
+    assert unset.problem == "setting_input: the node has not been configured in Flowfile"
     assert wrong.problem is None
     assert wrong.warning is not None
     assert "column 'nope'" in wrong.warning
