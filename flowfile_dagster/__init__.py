@@ -11,22 +11,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flowfile_dagster.api import Flow, FlowRun, load_flow
     from flowfile_dagster.errors import (
+        ConfigError,
         FlowfileDagsterError,
         FlowFileError,
         NodeError,
         NodeProblem,
         ParameterError,
     )
+    from flowfile_dagster.orchestration.config import FlowConfig, NodeConfig
     from flowfile_dagster.orchestration.definitions import build_definitions
     from flowfile_dagster.orchestration.executor import flowfile_executor
     from flowfile_dagster.orchestration.io_manager import FlowfileIOManager
 
 _MODULES = {
+    "ConfigError": "errors",
     "Flow": "api",
     "FlowRun": "api",
+    "FlowConfig": "orchestration.config",
     "FlowFileError": "errors",
     "FlowfileDagsterError": "errors",
     "FlowfileIOManager": "orchestration.io_manager",
+    "NodeConfig": "orchestration.config",
     "NodeError": "errors",
     "NodeProblem": "errors",
     "ParameterError": "errors",
@@ -36,11 +41,14 @@ _MODULES = {
 }
 
 __all__ = [
+    "ConfigError",
     "Flow",
+    "FlowConfig",
     "FlowFileError",
     "FlowRun",
     "FlowfileDagsterError",
     "FlowfileIOManager",
+    "NodeConfig",
     "NodeError",
     "NodeProblem",
     "ParameterError",

@@ -198,6 +198,20 @@ class ParameterError(FlowfileDagsterError):
         return f"{self.flow}: parameter {self.name!r}: {self.cause}"
 
 
+class ConfigError(FlowfileDagsterError):
+    """The configuration of a flow says something that cannot be. `field` is the path inside the configuration."""
+
+    def __init__(self, flow: str, field: str, cause: str) -> None:
+        super().__init__(flow, field, cause)
+        self.flow = flow
+        self.field = field
+        self.cause = cause
+
+    def __str__(self) -> str:
+        field = f"{self.field}: " if self.field else ""
+        return f"configuration of flow {self.flow!r}: {field}{self.cause}"
+
+
 class StoreError(FlowfileDagsterError):
     """A stored result cannot be read or written; `path` is the file concerned."""
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 import logging
 import os
-import re
 import tempfile
 import warnings
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
@@ -20,11 +17,12 @@ from flowfile_dagster.compile.cache import CompileCache, CompiledEntry, FlowRequ
 from flowfile_dagster.compile.form import BrokenFlow, CompiledFlow
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.errors import FlowFileError
-from flowfile_dagster.flow.files import find_flow_files
 from flowfile_dagster.flow.graph import ExecutionMode
-from flowfile_dagster.flow.names import slug
-from flowfile_dagster.orchestration.assets import Engines, FlowSource, build_broken_asset, build_flow_assets
+from flowfile_dagster.orchestration.assets import FlowSource, build_broken_asset, build_flow_assets
+from flowfile_dagster.orchestration.config import FlowConfig
 from flowfile_dagster.orchestration.io_manager import STORE_FOLDER, FlowfileIOManager
+from flowfile_dagster.orchestration.launch import build_flow_resource, flow_resource_key
+from flowfile_dagster.orchestration.project import Project, find_flows
 from flowfile_dagster.orchestration.specs import SpecBuilder
 from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY, FlowfileTranslator, FlowPlace
 
@@ -34,8 +32,9 @@ _log = logging.getLogger(__name__)
 def build_definitions(
     flows: str | Path | Iterable[str | Path],
     *,
-    mode: ExecutionMode | Mapping[str, ExecutionMode] | None = None,
-    engine: Engine | Mapping[str, Engine] | None = None,
+    mode: ExecutionMode | None = None,
+    engine: Engine | None = None,
+    overrides: Mapping[str, FlowConfig] | None = None,
     root: str | Path | None = None,
     translator: FlowfileTranslator | None = None,
     io_manager: FlowfileIOManager | None = None,
@@ -45,10 +44,10 @@ def build_definitions(
 
     Args:
         flows: a folder, which is searched for ``.yaml``, ``.yml`` and ``.json`` files, or the files themselves.
-        mode: how flows run: ``development`` (one asset per node) or ``performance`` (one per fused segment), for all
-            flows or by flow name (``folder/flow``). Default: each flow's own ``execution_mode``.
-        engine: which of Polars' engines runs the plans, for all flows or by flow (``folder/flow``) and node
-            (``folder/flow/node``). Default: in-memory in development, else Polars' choice.
+        mode: how flows run: ``development`` (one asset per node) or ``performance`` (one per fused segment).
+            Default: each flow's own ``execution_mode``.
+        engine: which of Polars' engines runs the plans. Default: in-memory in development, else Polars' choice.
+        overrides: what is said of single flows, by group (``folder/flow``), instead of what is said for all.
         root: the folder that relative paths in flows stand under. Default: each flow file's folder, then the
             current working directory.
         translator: how nodes appear in Dagster.
@@ -59,16 +58,20 @@ def build_definitions(
     Returns:
         One asset per output of each node, external assets for the files that flows read, and the IO manager under
         the key ``flowfile_io_manager``. A file that does not load becomes one asset that says why.
+
+    Raises:
+        ConfigError: `overrides` names a flow or node that there is not.
     """
     io_manager = io_manager or FlowfileIOManager()
     root_path = None if root is None else Path(root).resolve()
     cache = CompileCache(_compiled_folder(compiled_folder), _store_folder(io_manager))
-    places = _find_flows(flows)
+    places = find_flows(flows)
     with _paused_garbage_collection(), warnings.catch_warnings():
         # Code references and multi-assets are marked beta; that is our choice, not news for the user's log.
         warnings.simplefilter("ignore", category=dg.BetaWarning)
         entries = cache.load([FlowRequest(path, root_path) for path in places.values()])
-        project = _Project(dict(zip(places, entries, strict=True)), cache, root_path, mode, engine)
+        defaults = FlowConfig(mode=mode, engine=engine)
+        project = Project(dict(zip(places, entries, strict=True)), cache, root_path, defaults, overrides or {})
         project.refuse_unknown_names()
         return _definitions(project, translator or FlowfileTranslator(), io_manager)
 
@@ -85,42 +88,6 @@ def _paused_garbage_collection() -> Generator[None, None, None]:
         gc.freeze()
         if was_enabled:
             gc.enable()
-
-
-@dataclass(frozen=True)
-class _Project:
-    entries: Mapping[FlowPlace, CompiledEntry]
-    cache: CompileCache
-    root: Path | None
-    mode: ExecutionMode | Mapping[str, ExecutionMode] | None
-    engine: Engine | Mapping[str, Engine] | None
-
-    def engines_of(self, place: FlowPlace, flow: CompiledFlow) -> Engines:
-        if not isinstance(self.engine, Mapping):
-            return Engines(self.engine)
-        named = {node.node_id: self.engine.get(f"{place.group}/{node.name}") for node in flow.nodes}
-        of_nodes = {node_id: engine for node_id, engine in named.items() if engine is not None}
-        return Engines(self.engine.get(place.group), of_nodes)
-
-    def refuse_unknown_names(self) -> None:
-        """Raise a `ValueError` for a mode or engine of a flow or node that there is not."""
-        if not isinstance(self.mode, Mapping) and not isinstance(self.engine, Mapping):
-            return
-        flows = {place.group: entry.flow for place, entry in self.entries.items()}
-        nodes = {
-            f"{group}/{node.name}"
-            for group, flow in flows.items()
-            if isinstance(flow, CompiledFlow)
-            for node in flow.nodes
-        }
-        for what, chosen, known in (("mode", self.mode, set(flows)), ("engine", self.engine, nodes | set(flows))):
-            unknown = [name for name in chosen if name not in known] if isinstance(chosen, Mapping) else []
-            if unknown:
-                raise ValueError(f"{what}: there is no {unknown[0]!r}; flows: {', '.join(flows)}")
-
-    def mode_of(self, place: FlowPlace, flow: CompiledFlow) -> ExecutionMode:
-        chosen = self.mode.get(place.group) if isinstance(self.mode, Mapping) else self.mode
-        return chosen or flow.execution_mode
 
 
 class _Names:
@@ -155,9 +122,8 @@ def _names_of(assets: list[dg.AssetsDefinition]) -> set[str]:
     return keys | {asset.op.name for asset in assets}
 
 
-def _definitions(project: _Project, translator: FlowfileTranslator, io_manager: FlowfileIOManager) -> dg.Definitions:
-    loaded = [(place, entry.flow) for place, entry in project.entries.items() if isinstance(entry.flow, CompiledFlow)]
-    builder = SpecBuilder(loaded, translator)
+def _definitions(project: Project, translator: FlowfileTranslator, io_manager: FlowfileIOManager) -> dg.Definitions:
+    builder = SpecBuilder(project.flows, translator)
     assets: list[dg.AssetsDefinition] = []
     names = _Names()
     for place, entry in project.entries.items():
@@ -169,45 +135,25 @@ def _definitions(project: _Project, translator: FlowfileTranslator, io_manager: 
             built = [build_broken_asset(built, names.free_place(place))]
         names.take(built)
         assets.extend(built)
-    return dg.Definitions(assets=[*assets, *builder.source_specs()], resources={IO_MANAGER_KEY: io_manager})
+    resources = {flow_resource_key(place): build_flow_resource() for place in project.flows}
+    return dg.Definitions(
+        assets=[*assets, *builder.source_specs()], resources={IO_MANAGER_KEY: io_manager, **resources}
+    )
 
 
 def _build_assets(
-    entry: CompiledEntry, place: FlowPlace, builder: SpecBuilder, project: _Project
+    entry: CompiledEntry, place: FlowPlace, builder: SpecBuilder, project: Project
 ) -> list[dg.AssetsDefinition] | BrokenFlow:
     """The assets of a flow; none for one without nodes, and the flow as broken where it cannot have assets."""
     flow = entry.flow
     if isinstance(flow, BrokenFlow):
         return flow
     try:
-        specs = builder.flow_specs(place, project.mode_of(place, flow))
+        specs = builder.flow_specs(place, project.mode_of(place))
     except FlowFileError as error:
         return BrokenFlow(flow.name, flow.path, str(error))
     source = FlowSource(project.cache, entry.key, project.root)
-    return build_flow_assets(flow, specs, source, project.engines_of(place, flow)) if specs.by_output else []
-
-
-def _find_flows(flows: str | Path | Iterable[str | Path]) -> dict[FlowPlace, Path]:
-    """Every flow file with its place, in a stable order."""
-    given = [flows] if isinstance(flows, (str, Path)) else list(flows)
-    found: dict[FlowPlace, Path] = {}
-    for item in given:
-        path = Path(item).resolve()
-        for file in find_flow_files(path):
-            folders = file.relative_to(path).parent.parts if path.is_dir() else ()
-            place = _place(tuple(slug(part) for part in folders), file, found)
-            found[place] = file
-    return found
-
-
-def _place(folders: tuple[str, ...], file: Path, taken: Mapping[FlowPlace, Path]) -> FlowPlace:
-    """A place of its own for a file: named like the file, and where another has that name, told apart by a hash."""
-    mark = hashlib.sha256("/".join((*folders, file.name)).encode()).hexdigest()[:8]
-    names = [slug(file.stem), slug(file.name), f"{slug(file.stem)}_{mark}".strip("_")]
-    if not re.search("[0-9A-Za-z]", file.stem):
-        names = names[2:]
-    places = [FlowPlace(folders, name) for name in names]
-    return next((place for place in places if taken.get(place, file) == file), places[-1])
+    return build_flow_assets(flow, specs, source, project.config_of(place)) if specs.by_output else []
 
 
 def _store_folder(io_manager: FlowfileIOManager) -> Path | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import dagster as dg
@@ -33,9 +33,9 @@ class FlowSpecs:
 class SpecBuilder:
     """Specs of all flows of a project; what one flow writes and another reads becomes a dependency."""
 
-    def __init__(self, flows: Iterable[tuple[FlowPlace, CompiledFlow]], translator: FlowfileTranslator) -> None:
+    def __init__(self, flows: Mapping[FlowPlace, CompiledFlow], translator: FlowfileTranslator) -> None:
         self._translator = translator
-        self._flows = dict(flows)
+        self._flows = flows
         self._keys = {place: self._output_keys(place, flow) for place, flow in self._flows.items()}
         self._source_keys = self._distinct_source_keys()
         self._writers = {

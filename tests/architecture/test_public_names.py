@@ -9,11 +9,14 @@ import flowfile_dagster
 
 def test_public_names_are_these() -> None:
     assert sorted(flowfile_dagster.__all__) == [
+        "ConfigError",
         "Flow",
+        "FlowConfig",
         "FlowFileError",
         "FlowRun",
         "FlowfileDagsterError",
         "FlowfileIOManager",
+        "NodeConfig",
         "NodeError",
         "NodeProblem",
         "ParameterError",

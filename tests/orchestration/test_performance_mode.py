@@ -1,13 +1,12 @@
 """A flow in performance mode: one asset and one step for each fused segment, the same results as development."""
 
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import polars as pl
 import pytest
 
-from flowfile_dagster import build_definitions
+from flowfile_dagster import ConfigError, FlowConfig, NodeConfig, build_definitions
 from flowfile_dagster.store.store import ResultStore
 from tests.factories import JsonObject, fifteen_nodes, formula, join, manual, node, read_csv, write_file
 from tests.orchestration.project import Project, RunResult
@@ -111,7 +110,7 @@ def test_independent_segments_go_on_after_a_failure(performance: Project) -> Non
 def test_mode_of_a_run_can_be_chosen_in_the_launchpad(performance: Project) -> None:
     performance.write([manual(1, {"a": [1, 1], "b": [2, 3]}), formula(2, 1, "c", "[a]"), group(3, 2)])
     job = performance.definitions().resolve_implicit_global_asset_job_def()
-    config = {"ops": {"shop__group_by_3": {"config": {"mode": "development"}}}}
+    config = {"resources": {"flow__shop": {"config": {"mode": "development"}}}}
     assert job.execute_in_process(instance=performance.instance, run_config=config).success
     store = ResultStore(Path(performance.instance.storage_directory()) / "flowfile")
     assert len(list(store.base.glob("data/*/*.arrow"))) == 3
@@ -134,8 +133,10 @@ def test_mode_and_engine_are_chosen_by_flow_and_node(project: Project) -> None:
         project.write([manual(1, {"a": [1]}), formula(2, 1, "c", "[a]")], name)
     definitions = build_definitions(
         project.folder,
-        mode={"first": "performance"},
-        engine={"first": "streaming", "second/formula_2": "streaming"},
+        overrides={
+            "first": FlowConfig(mode="performance", engine="streaming"),
+            "second": FlowConfig(nodes={"formula_2": NodeConfig(engine="streaming")}),
+        },
         compiled_folder=project.folder / ".compiled",
     )
     job = definitions.resolve_implicit_global_asset_job_def()
@@ -152,8 +153,20 @@ def test_mode_and_engine_are_chosen_by_flow_and_node(project: Project) -> None:
     }
 
 
-@pytest.mark.parametrize("option", [{"mode": {"other": "performance"}}, {"engine": {"shop/formula_9": "streaming"}}])
-def test_mode_or_engine_of_something_unknown_is_refused(project: Project, option: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("group", "config", "message"),
+    [
+        ("other", FlowConfig(mode="performance"), "configuration of flow 'other': there is no such flow; flows: shop"),
+        (
+            "shop",
+            FlowConfig(nodes={"formula_9": NodeConfig()}),
+            "'shop': nodes.formula_9: the flow has no such node; nodes: manual_input_1",
+        ),
+    ],
+)
+def test_configuration_of_something_unknown_is_refused(
+    project: Project, group: str, config: FlowConfig, message: str
+) -> None:
     project.write([manual(1, {"a": [1]})])
-    with pytest.raises(ValueError, match=r"there is no '(other|shop/formula_9)'; flows: shop"):
-        build_definitions(project.folder, compiled_folder=project.folder / ".compiled", **option)
+    with pytest.raises(ConfigError, match=message):
+        build_definitions(project.folder, compiled_folder=project.folder / ".compiled", overrides={group: config})

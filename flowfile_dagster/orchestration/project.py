@@ -1,0 +1,94 @@
+"""The flow files of a project with their places, compiled forms and configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from flowfile_dagster.compile.cache import CompileCache, CompiledEntry
+from flowfile_dagster.compile.form import CompiledFlow
+from flowfile_dagster.errors import ConfigError
+from flowfile_dagster.flow.files import find_flow_files
+from flowfile_dagster.flow.graph import ExecutionMode
+from flowfile_dagster.flow.names import slug
+from flowfile_dagster.orchestration.config import FlowConfig, NodeConfig
+from flowfile_dagster.orchestration.translator import FlowPlace
+
+
+@dataclass(frozen=True)
+class Project:
+    """Everything that definitions are built from.
+
+    Attributes:
+        entries: the compiled flows by place.
+        cache: where steps find them.
+        root: the folder that relative paths stand under, if one was given.
+        defaults: the configuration of flows that have none of their own.
+        overrides: the configuration of single flows by group (``folder/flow``).
+    """
+
+    entries: Mapping[FlowPlace, CompiledEntry]
+    cache: CompileCache
+    root: Path | None
+    defaults: FlowConfig = field(default_factory=FlowConfig)
+    overrides: Mapping[str, FlowConfig] = field(default_factory=dict[str, FlowConfig])
+
+    @cached_property
+    def flows(self) -> Mapping[FlowPlace, CompiledFlow]:
+        """The flows that loaded."""
+        return {place: entry.flow for place, entry in self.entries.items() if isinstance(entry.flow, CompiledFlow)}
+
+    def config_of(self, place: FlowPlace) -> FlowConfig:
+        """What is said of a flow: its own words first, then those for all."""
+        own = self.overrides.get(place.group)
+        if own is None:
+            return self.defaults
+        return self.defaults.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
+
+    def mode_of(self, place: FlowPlace) -> ExecutionMode:
+        """How a flow runs unless the run says otherwise."""
+        return self.config_of(place).mode or self.flows[place].execution_mode
+
+    def refuse_unknown_names(self) -> None:
+        """Raise a `ConfigError` for the configuration of a flow or node that there is not."""
+        groups = {place.group: entry.flow for place, entry in self.entries.items()}
+        for group, config in self.overrides.items():
+            if group not in groups:
+                raise ConfigError(group, "", f"there is no such flow; flows: {', '.join(groups) or 'none'}")
+            flow = groups[group]
+            if isinstance(flow, CompiledFlow):
+                _refuse_unknown_nodes(group, config.nodes, flow)
+
+
+def _refuse_unknown_nodes(group: str, nodes: Mapping[str, NodeConfig], flow: CompiledFlow) -> None:
+    known = [node.name for node in flow.nodes]
+    for name in nodes:
+        if name not in known:
+            raise ConfigError(group, f"nodes.{name}", f"the flow has no such node; nodes: {', '.join(known)}")
+
+
+def find_flows(flows: str | Path | Iterable[str | Path]) -> dict[FlowPlace, Path]:
+    """Every flow file with its place, in a stable order."""
+    given = [flows] if isinstance(flows, (str, Path)) else list(flows)
+    found: dict[FlowPlace, Path] = {}
+    for item in given:
+        path = Path(item).resolve()
+        for file in find_flow_files(path):
+            folders = file.relative_to(path).parent.parts if path.is_dir() else ()
+            place = _place(tuple(slug(part) for part in folders), file, found)
+            found[place] = file
+    return found
+
+
+def _place(folders: tuple[str, ...], file: Path, taken: Mapping[FlowPlace, Path]) -> FlowPlace:
+    """A place of its own for a file: named like the file, and where another has that name, told apart by a hash."""
+    mark = hashlib.sha256("/".join((*folders, file.name)).encode()).hexdigest()[:8]
+    names = [slug(file.stem), slug(file.name), f"{slug(file.stem)}_{mark}".strip("_")]
+    if not re.search("[0-9A-Za-z]", file.stem):
+        names = names[2:]
+    places = [FlowPlace(folders, name) for name in names]
+    return next((place for place in places if taken.get(place, file) == file), places[-1])

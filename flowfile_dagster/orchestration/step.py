@@ -1,0 +1,128 @@
+"""One run of a flow's step: engine events become Dagster events, each as it completes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+import dagster as dg
+
+from flowfile_dagster.compile.form import CompiledFlow
+from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
+from flowfile_dagster.engine.runner import default_engine, engine_that_runs, run_segments
+from flowfile_dagster.errors import NodeError
+from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
+from flowfile_dagster.flow.names import node_names
+from flowfile_dagster.orchestration.config import FlowConfig
+from flowfile_dagster.orchestration.io_manager import StoredResult
+from flowfile_dagster.orchestration.metadata import result_metadata
+from flowfile_dagster.orchestration.specs import FlowSpecs
+from flowfile_dagster.plan.fusion import performance_segments
+from flowfile_dagster.plan.segments import Segment, development_segments
+from flowfile_dagster.store.store import Ref, ResultStore
+
+
+class FlowStep:
+    """Runs what is selected of a flow, within one Dagster step."""
+
+    def __init__(
+        self, flow: CompiledFlow, specs: FlowSpecs, store: ResultStore, context: dg.AssetExecutionContext
+    ) -> None:
+        self._specs = specs
+        self._store = store
+        self._context = context
+        self._schemas = {node.node_id: node.schemas for node in flow.nodes}
+        self._source_bytes = {
+            node.node_id: sum(size for source in node.sources for _, size, _, _ in source.state) for node in flow.nodes
+        }
+        self._failures: list[NodeError] = []
+        self._not_run: list[int] = []
+
+    def run(
+        self, graph: FlowGraph, mode: ExecutionMode, config: FlowConfig
+    ) -> Iterator[dg.MaterializeResult[StoredResult]]:
+        """Yield each selected asset as it completes; raise at the end if any node failed."""
+        selected = self._context.selected_asset_keys
+        outputs = {output: spec.key for output, spec in self._specs.by_output.items() if spec.key in selected}
+        targets = {node_id for node_id, _ in outputs}
+        segments = development_segments(graph) if mode == "development" else performance_segments(graph, targets)
+        ref_key = self._ref_key(graph)
+        by_root = {segment.root: segment for segment in segments}
+        chosen = config.engine or default_engine(mode)
+        names = node_names(graph)
+        engines = {
+            node_id: named.engine
+            for node_id in graph.nodes
+            if (named := config.nodes.get(names[node_id])) is not None and named.engine is not None
+        }
+        if mode == "performance":
+            self._announce(graph, segments, targets)
+        for event in run_segments(
+            graph,
+            segments,
+            targets,
+            self._store,
+            ref_key=ref_key,
+            engine=chosen,
+            engines=engines,
+        ):
+            self._note(event, graph)
+            if isinstance(event, (NodeComputed, NodeReused)):
+                self._store.publish(ref_key(graph.nodes[event.node_id]), Ref(event.manifest.node_hash, "output-0"))
+                for (node_id, handle), key in outputs.items():
+                    if node_id == event.node_id:
+                        ran = engines.get(node_id, chosen)
+                        ran = engine_that_runs(by_root[node_id], graph.nodes[node_id], ran)
+                        yield self._result(
+                            event,
+                            handle,
+                            key,
+                            {"flowfile/mode": mode, "flowfile/engine": ran},
+                        )
+        if self._failures:
+            raise dg.Failure(self._summary(), allow_retries=False)
+
+    def _announce(self, graph: FlowGraph, segments: Sequence[Segment], targets: Collection[int]) -> None:
+        """Say what is computed together, and from how much: all that is known of a step that is killed."""
+        names = node_names(graph)
+        for segment in segments:
+            if segment.root in targets:
+                members = " -> ".join(names[node_id] for node_id in segment.nodes)
+                size = sum(self._source_bytes[node_id] for node_id in segment.nodes)
+                text = f"{graph.name}: computing {names[segment.root]} ({members}), which reads files of {size:,} bytes"
+                self._context.log.info(text)
+
+    def _ref_key(self, graph: FlowGraph) -> Callable[[FlowNode], Sequence[str]]:
+        """The node's own key in the store, whichever of its outputs are assets."""
+        names = node_names(graph)
+        return lambda node: ("nodes", *self._specs.place.key_prefix, names[node.node_id])
+
+    def _result(
+        self, event: NodeComputed | NodeReused, handle: str, key: dg.AssetKey, settings: Mapping[str, str]
+    ) -> dg.MaterializeResult[StoredResult]:
+        predicted = self._schemas[event.node_id].get(handle)
+        table = event.manifest.outputs.get(handle)
+        return dg.MaterializeResult(
+            asset_key=key,
+            value=StoredResult(event.manifest.node_hash, handle),
+            metadata={**result_metadata(event, handle, predicted, self._store), **settings},
+            data_version=dg.DataVersion(event.manifest.node_hash if table is None else table.content_hash),
+        )
+
+    def _note(self, event: NodeEvent, graph: FlowGraph) -> None:
+        match event:
+            case NodeFailed():
+                self._failures.append(event.error)
+                self._context.log.error(str(event.error))
+            case NodeSkipped():
+                if not event.is_deliberate:
+                    self._not_run.append(event.node_id)
+                self._context.log.info(f"{graph.location(event.node_id)}: skipped, {event.because}")
+            case _:
+                pass
+
+    def _summary(self) -> str:
+        first, *others = (str(error) for error in self._failures)
+        lines = [first, *(f"also failed: {text}" for text in others)]
+        if self._not_run:
+            lines.append(f"not run because of this: nodes {', '.join(map(str, self._not_run))}")
+        return "\n".join(lines)
