@@ -18,10 +18,12 @@ if TYPE_CHECKING:
         NodeProblem,
         ParameterError,
     )
+    from flowfile_dagster.orchestration.component import FlowfileComponent
     from flowfile_dagster.orchestration.config import FlowConfig, NodeConfig
     from flowfile_dagster.orchestration.definitions import build_definitions
     from flowfile_dagster.orchestration.executor import flowfile_executor
     from flowfile_dagster.orchestration.io_manager import FlowfileIOManager
+    from flowfile_dagster.orchestration.translator import FlowfileTranslator, FlowOutput, OutputEdges
 
 _MODULES = {
     "ConfigError": "errors",
@@ -29,11 +31,15 @@ _MODULES = {
     "FlowRun": "api",
     "FlowConfig": "orchestration.config",
     "FlowFileError": "errors",
+    "FlowOutput": "orchestration.translator",
+    "FlowfileComponent": "orchestration.component",
     "FlowfileDagsterError": "errors",
     "FlowfileIOManager": "orchestration.io_manager",
+    "FlowfileTranslator": "orchestration.translator",
     "NodeConfig": "orchestration.config",
     "NodeError": "errors",
     "NodeProblem": "errors",
+    "OutputEdges": "orchestration.translator",
     "ParameterError": "errors",
     "build_definitions": "orchestration.definitions",
     "flowfile_executor": "orchestration.executor",
@@ -45,12 +51,16 @@ __all__ = [
     "Flow",
     "FlowConfig",
     "FlowFileError",
+    "FlowOutput",
     "FlowRun",
+    "FlowfileComponent",
     "FlowfileDagsterError",
     "FlowfileIOManager",
+    "FlowfileTranslator",
     "NodeConfig",
     "NodeError",
     "NodeProblem",
+    "OutputEdges",
     "ParameterError",
     "build_definitions",
     "flowfile_executor",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TypeVar
 
 import dagster as dg
@@ -35,7 +34,7 @@ class FlowConfig(dg.Model, dg.Resolvable):
 
     mode: ExecutionMode | None = None
     engine: Engine | None = None
-    nodes: Mapping[str, NodeConfig] = Field(default_factory=dict)
+    nodes: dict[str, NodeConfig] = Field(default_factory=dict)
 
 
 def first_given(*values: _T | None) -> _T | None:

@@ -20,7 +20,7 @@ from flowfile_dagster.errors import FlowFileError
 from flowfile_dagster.flow.graph import ExecutionMode
 from flowfile_dagster.orchestration.assets import FlowSource, build_broken_asset, build_flow_assets
 from flowfile_dagster.orchestration.config import FlowConfig
-from flowfile_dagster.orchestration.io_manager import STORE_FOLDER, FlowfileIOManager
+from flowfile_dagster.orchestration.io_manager import STORE_FOLDER, FlowfileIOManager, shared_io_manager
 from flowfile_dagster.orchestration.launch import build_flow_resource, flow_resource_key
 from flowfile_dagster.orchestration.project import Project, find_flows
 from flowfile_dagster.orchestration.specs import SpecBuilder
@@ -62,7 +62,7 @@ def build_definitions(
     Raises:
         ConfigError: `overrides` names a flow or node that there is not.
     """
-    io_manager = io_manager or FlowfileIOManager()
+    io_manager = io_manager or shared_io_manager()
     root_path = None if root is None else Path(root).resolve()
     cache = CompileCache(_compiled_folder(compiled_folder), _store_folder(io_manager))
     places = find_flows(flows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,12 @@ class FlowfileIOManager(dg.ConfigurableIOManager):
             with pa.memory_map(str(store.path(manifest.outputs[ref.handle]))) as stream:
                 return pa.ipc.open_file(stream).read_all()
         return collect(frame)
+
+
+@cache
+def shared_io_manager(base_path: str | None = None) -> FlowfileIOManager:
+    """The IO manager of a folder, one object each: Dagster merges only definitions that share their resources."""
+    return FlowfileIOManager(base_path=base_path)
 
 
 def _instance(context: dg.InputContext | dg.OutputContext) -> dg.DagsterInstance:

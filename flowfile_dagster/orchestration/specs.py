@@ -110,7 +110,7 @@ class SpecBuilder:
 
     def _output_keys(self, place: FlowPlace, flow: CompiledFlow) -> dict[tuple[int, str], dg.AssetKey]:
         return {
-            (node.node_id, handle): self._translator.get_asset_key(FlowOutput(place, flow, node, handle))
+            (node.node_id, handle): self._translator.resolve_key(FlowOutput(place, flow, node, handle))
             for node in flow.nodes
             for handle in node.schemas
         }

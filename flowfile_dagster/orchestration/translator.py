@@ -61,8 +61,14 @@ class OutputEdges:
 class FlowfileTranslator:
     """Turns a node's output into an asset spec. Subclass it and override `get_asset_spec`, or `get_asset_key`.
 
-    Dependencies between nodes go through the same methods, so a key that is changed here changes everywhere.
+    What depends on an output asks the same methods, so a key that is changed in either changes everywhere.
     """
+
+    def resolve_key(self, output: FlowOutput) -> dg.AssetKey:
+        """The key that the output's spec has, whichever method decides it."""
+        if type(self).get_asset_spec is FlowfileTranslator.get_asset_spec:
+            return self.get_asset_key(output)
+        return self.get_asset_spec(output, OutputEdges((), None)).key
 
     def get_asset_key(self, output: FlowOutput) -> dg.AssetKey:
         """``[folders…, flow, node]``; where a node has several outputs, the label is part of the last name."""

@@ -1,0 +1,106 @@
+"""Flow files in ``defs.yaml``: a second door to `build_definitions`."""
+
+# No postponed annotations here: Dagster reads the annotations of the fields as objects.
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import dagster as dg
+from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
+from pydantic import BaseModel, Field
+
+from flowfile_dagster.engine.collect import Engine
+from flowfile_dagster.flow.graph import ExecutionMode
+from flowfile_dagster.orchestration.config import FlowConfig
+from flowfile_dagster.orchestration.definitions import build_definitions
+from flowfile_dagster.orchestration.io_manager import shared_io_manager
+from flowfile_dagster.orchestration.translator import FlowfileTranslator, FlowOutput, OutputEdges
+
+
+class FlowsScaffoldParams(BaseModel):
+    """What ``dg scaffold defs flowfile_dagster.FlowfileComponent`` can be told."""
+
+    flows: str = Field("flows", description="folder with flow files, or one flow file; relative to the new defs.yaml")
+
+
+class FlowfileScaffolder(dg.Scaffolder[FlowsScaffoldParams]):
+    """Writes a ``defs.yaml`` that names the flows, and the folder for them if there is none."""
+
+    @classmethod
+    def get_scaffold_params(cls) -> type[FlowsScaffoldParams]:
+        """The options of the command."""
+        return FlowsScaffoldParams
+
+    def scaffold(self, request: dg.ScaffoldRequest[FlowsScaffoldParams]) -> None:
+        """Write the ``defs.yaml``."""
+        flows = request.target_path / request.params.flows
+        if not flows.suffix:
+            flows.mkdir(parents=True, exist_ok=True)
+        dg.scaffold_component(request, {"flows": request.params.flows})
+
+
+@dg.scaffold_with(FlowfileScaffolder)
+class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
+    """Flow files that Flowfile saved, as assets: what `build_definitions` does, said in ``defs.yaml``.
+
+    Relative paths stand under the folder of the ``defs.yaml``; ``{{ project_root }}`` is the project's.
+
+    Attributes:
+        flows: a folder with flow files, a flow file, or a list of these.
+        mode: ``development`` (one asset per node) or ``performance`` (one per fused segment), for all flows.
+        engine: which of Polars' engines runs the plans.
+        overrides: what is said of single flows, by group (``folder/flow``).
+        root: the folder that relative paths in flows stand under.
+        store: the folder that results are kept in.
+        translation: asset attributes for every output of every node. In templates ``spec`` is the asset as it would be,
+            ``node`` the node, ``flow`` the flow, and ``output`` the output of the node.
+    """
+
+    flows: str | Sequence[str]
+    mode: ExecutionMode | None = None
+    engine: Engine | None = None
+    overrides: dict[str, FlowConfig] = Field(default_factory=dict)
+    root: str | None = None
+    store: str | None = None
+    translation: (
+        Annotated[
+            TranslationFn[FlowOutput],
+            TranslationFnResolver[FlowOutput](
+                lambda output: {"output": output, "node": output.node, "flow": output.flow}
+            ),
+        ]
+        | None
+    ) = None
+
+    def get_asset_spec(self, output: FlowOutput, edges: OutputEdges) -> dg.AssetSpec:
+        """How an output of a node appears in Dagster. Override it for what a translation cannot say."""
+        spec = FlowfileTranslator().get_asset_spec(output, edges)
+        return spec if self.translation is None else self.translation(spec, output)
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """The definitions of all flows."""
+        folder = context.path.parent if context.path.is_file() else context.path
+        flows = [self.flows] if isinstance(self.flows, str) else self.flows
+        return build_definitions(
+            [folder / path for path in flows],
+            mode=self.mode,
+            engine=self.engine,
+            overrides=self.overrides,
+            root=None if self.root is None else folder / self.root,
+            translator=self._translator(),
+            io_manager=shared_io_manager(None if self.store is None else str(folder / self.store)),
+        )
+
+    def _translator(self) -> FlowfileTranslator:
+        is_plain = self.translation is None and type(self).get_asset_spec is FlowfileComponent.get_asset_spec
+        return FlowfileTranslator() if is_plain else _ComponentTranslator(self)
+
+
+class _ComponentTranslator(FlowfileTranslator):
+    """Asks the component, so that a subclass of it is asked, too."""
+
+    def __init__(self, component: FlowfileComponent) -> None:
+        self._component = component
+
+    def get_asset_spec(self, output: FlowOutput, edges: OutputEdges) -> dg.AssetSpec:
+        return self._component.get_asset_spec(output, edges)
