@@ -39,6 +39,8 @@ run_coordinator:
   class: DefaultRunCoordinator
 telemetry:
   enabled: false
+nux:
+  enabled: false
 """
 LAUNCH = """
 mutation($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webelement import WebElement
@@ -21,12 +26,13 @@ FLAGS = (
     "--window-size=1600,1000",
 )
 PATIENCE_SECONDS = 60
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
 class Browser:
     """One page. Every method waits for what it needs, and fails when it does not come."""
 
-    def __init__(self, url: str, chromium: str, chromedriver: str, profile: Path) -> None:
+    def __init__(self, chromium: str, chromedriver: str, profile: Path) -> None:
         from selenium import webdriver
         from selenium.webdriver.chrome.options import Options
         from selenium.webdriver.chrome.service import Service
@@ -36,6 +42,10 @@ class Browser:
         for flag in (*FLAGS, f"--user-data-dir={profile}"):
             options.add_argument(flag)
         self._driver = webdriver.Chrome(options=options, service=Service(chromedriver))
+        self._url = ""
+
+    def visit(self, url: str) -> None:
+        """Choose the server whose pages are opened."""
         self._url = url
 
     def open(self, path: str) -> None:
@@ -105,3 +115,18 @@ class Browser:
         from selenium.webdriver.common.action_chains import ActionChains
 
         ActionChains(self._driver).move_to_element(element).click().perform()
+
+
+@contextmanager
+def open_browser(profile: Path) -> Iterator[Browser]:
+    """A browser with a profile of its own; the test is skipped where there is none."""
+    pytest.importorskip("selenium", reason="the UI test needs selenium: pip install 'flowfile-dagster[ui]'")
+    chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    chromedriver = shutil.which("chromedriver")
+    if chromium is None or chromedriver is None:
+        pytest.skip("the UI test needs Chromium and its driver: apt-get install chromium chromium-driver")
+    browser = Browser(chromium, chromedriver, profile)
+    try:
+        yield browser
+    finally:
+        browser.close()

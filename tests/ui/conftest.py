@@ -14,10 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.orchestration.server import LOCATION, Server, stop
-from tests.ui.browser import Browser
+from tests.ui.browser import Browser, open_browser
 
 PROJECT = Path(__file__).parents[2]
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="session")
@@ -45,18 +44,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def browser(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Screenshots go to the folder that ``FLOWFILE_SCREENSHOTS`` names, if it is set."""
-    pytest.importorskip("selenium", reason="the UI test needs selenium: pip install 'flowfile-dagster[ui]'")
-    chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    chromedriver = shutil.which("chromedriver")
-    if chromium is None or chromedriver is None:
-        pytest.skip("the UI test needs Chromium and its driver: apt-get install chromium chromium-driver")
-    # Only now: without a browser nobody wants to wait for a server.
-    server: Server = request.getfixturevalue("server")
-    opened = Browser(server.url, chromium, chromedriver, tmp_path_factory.mktemp("profile"))
-    try:
+    with open_browser(tmp_path_factory.mktemp("profile")) as opened:
+        # Only now: without a browser nobody wants to wait for a server.
+        server: Server = request.getfixturevalue("server")
+        opened.visit(server.url)
         yield opened
-    finally:
-        opened.close()
 
 
 def _await_location(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
