@@ -26,7 +26,7 @@ from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.admission import Outcome, admit
 from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
 from flowfile_dagster.flow.wiring import Input
-from flowfile_dagster.plan.node_hash import combine, explain_miss, hash_parts, recipe_hash
+from flowfile_dagster.plan.node_hash import NodeHashes, explain_miss, recipe_hash
 from flowfile_dagster.plan.order import ordered_nodes
 from flowfile_dagster.plan.segments import Segment, delivers_table, passes_input_on
 from flowfile_dagster.plan.sources import SourceState, check_unchanged, fingerprint_sources, source_state
@@ -68,7 +68,8 @@ def run_segments(
     Yields:
         Events for each target, and for each segment that had to run for them, in topological order.
     """
-    run = _Run(NodeContext(graph, engine=engine), store, ref_key, engines or {})
+    stored = frozenset(segment.root for segment in segments if delivers_table(graph, segment))
+    run = _Run(NodeContext(graph, engine=engine), store, ref_key, engines or {}, ordered_nodes(graph, stored))
     plan = plan_run(graph, segments, targets, run.plan_inputs(), run.context)
     for _, stages in groupby(plan.stages, key=_bundle_of):
         yield from run.settle(list(stages), plan.targets)
@@ -82,7 +83,9 @@ class _Run:
     store: ResultStore
     ref_key: Callable[[FlowNode], Sequence[str]]
     engines: Mapping[int, Engine]
+    ordered: frozenset[int]
     nonce: str = field(default_factory=lambda: uuid4().hex)
+    identities: NodeHashes = field(default_factory=NodeHashes)
     outcomes: dict[int, Outcome] = field(default_factory=dict[int, Outcome])
     hashes: dict[int, str] = field(default_factory=dict[int, str])
     contents: dict[tuple[int, str], str] = field(default_factory=dict[tuple[int, str], str])
@@ -94,15 +97,18 @@ class _Run:
         return self.context.graph
 
     def plan_inputs(self) -> PlanInputs:
-        return PlanInputs(self.store.find, self.latest, self.fingerprint)
+        return PlanInputs(self.store.find, self.latest, self.fingerprint, self.identities)
 
     def latest(self, node: FlowNode) -> Manifest | None:
         ref = self.store.latest(self.ref_key(node))
         return None if ref is None else self.store.find(ref.node_hash)
 
+    @cached_property
+    def fingerprints(self) -> FingerprintMemory:
+        return FingerprintMemory(self.store.base / "fingerprints")
+
     def fingerprint(self, node: FlowNode) -> str:
-        memory = FingerprintMemory(self.store.base / "fingerprints")
-        return fingerprint_sources(self._sources(node), memory.content_hash)
+        return fingerprint_sources(self._sources(node), self.fingerprints.content_hash)
 
     def _sources(self, node: FlowNode) -> tuple[Source, ...]:
         settings: Any = node.settings
@@ -175,8 +181,7 @@ class _Run:
         (segment, first), *others = segments
         common = {node_id: inputs for node_id, inputs in first.items() if all(node_id in other for _, other in others)}
         try:
-            is_stored = any(delivers_table(self.graph, segment) for segment, _ in segments)
-            return assemble(common, self._stored_frames(segment), self.context, common if is_stored else self.ordered)
+            return assemble(common, self._stored_frames(segment), self.context, self.ordered)
         except NodeError:
             return {}  # each segment then builds its own, and tells the failure
 
@@ -232,7 +237,7 @@ class _Run:
         state: SourceState = {}
         parts, recipe = self._identify(members, state)
         node_hash, fused = self.hashes[segment.root], _fused(segment, members)
-        found = self.store.find(node_hash) or self._adopt(node_hash, recipe, parts)
+        found = self.store.find(node_hash) or (self._adopt(node_hash, recipe, parts) if recipe else None)
         if found is not None and is_found(self.graph, segment, found, is_target=is_target):
             self._keep(segment.root, found)
             return NodeReused(segment.root, found, fused)
@@ -245,7 +250,7 @@ class _Run:
             state = self._without_target(state, self.graph.nodes[segment.root])
         check_unchanged(state)
         manifest = self.store.record(
-            [node_hash, recipe],
+            [node_hash, recipe] if recipe else [node_hash],
             result.outputs,
             parts=parts,
             open_handles=result.open_handles,
@@ -261,17 +266,25 @@ class _Run:
         target = node.kind.target(settings, self.context)
         return {path: signature for path, signature in state.items() if target is None or path != target.path}
 
-    def _identify(self, members: Members, state: SourceState) -> tuple[dict[str, str], str]:
-        """Hash every member; gives the parts and the recipe of the last, the root. Notes the state of the sources."""
-        parts: dict[str, str] = {}
-        recipe = ""
+    def _identify(self, members: Members, state: SourceState) -> tuple[Mapping[str, str], str | None]:
+        """Hash every member; gives the parts and the recipe of the last, the root. Notes the state of the sources.
+
+        Only what is made of stored results has a recipe, for only these have a content that can be equal to another.
+        """
+        parts: Mapping[str, str] = {}
+        recipe: str | None = None
         for node_id, inputs in members.items():
             node = self.graph.nodes[node_id]
             sources = self._look_at_sources(node, state)
-            parts = hash_parts(node, inputs, [self.hashes[item.node_id] for item in inputs], sources)
-            recipe = recipe_hash(parts, [self.contents[item.node_id, item.handle] for item in inputs])
-            self.hashes[node_id] = combine(parts)
-            self.contents.update({(node_id, handle): f"{recipe}:{handle}" for handle in node.handles})
+            identity = self.identities.identify(node, inputs, [self.hashes[item.node_id] for item in inputs], sources)
+            parts, self.hashes[node_id] = identity.parts, identity.node_hash
+            contents = [self.contents.get((item.node_id, item.handle)) for item in inputs]
+            recipe = None
+            if any(contents):
+                known = [content or f"{self.hashes[item.node_id]}:{item.handle}"
+                    for content, item in zip(contents, inputs)]
+                recipe = recipe_hash(parts, known)
+                self.contents.update({(node_id, handle): f"{recipe}:{handle}" for handle in node.handles})
         return parts, recipe
 
     def _look_at_sources(self, node: FlowNode, state: SourceState) -> str:
@@ -308,7 +321,7 @@ class _Run:
         else:
             frames.update(context.shared if isinstance(context, BundledContext) else {})
             unbuilt = {node_id: inputs for node_id, inputs in members.items() if node_id not in frames}
-            frames.update(assemble(unbuilt, frames, context, self._ordered(segment)))
+            frames.update(assemble(unbuilt, frames, context, self.ordered))
             if delivers_table(self.graph, segment):
                 made = frames[segment.root].items()
                 outputs = {handle: self.store.write(context.collect(frame)) for handle, frame in made}
@@ -318,14 +331,6 @@ class _Run:
             given = frames[inputs[0].node_id][inputs[0].handle]
             written = self._write(node, self.store.scan(outputs["output-0"]) if is_stored else given, context)
         return _Result(outputs, self._decide(node, tables or ()), written)
-
-    def _ordered(self, segment: Segment) -> Collection[int]:
-        """What is stored keeps its order, so that it is the same whichever mode made it."""
-        return segment.nodes if delivers_table(self.graph, segment) else self.ordered
-
-    @cached_property
-    def ordered(self) -> frozenset[int]:
-        return ordered_nodes(self.graph)
 
     def _decide(self, node: FlowNode, tables: Sequence[StoredTable]) -> tuple[str, ...] | None:
         """What a gate decides. A decision over data is kept with the result; one over parameters is each run's own."""

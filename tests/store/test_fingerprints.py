@@ -15,13 +15,13 @@ SECOND = 1_000_000_000
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Every file whose content was read."""
     read: list[Path] = []
-    hash_file = fingerprints.hash_file
+    hash_source = fingerprints.hash_source
 
-    def note(path: Path) -> tuple[str, int]:
+    def note(path: Path) -> str:
         read.append(path)
-        return hash_file(path)
+        return hash_source(path)
 
-    monkeypatch.setattr(fingerprints, "hash_file", note)
+    monkeypatch.setattr(fingerprints, "hash_source", note)
     return read
 
 
