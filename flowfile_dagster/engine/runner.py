@@ -121,12 +121,16 @@ class _Run:
             members = yield from self._prepare(stage)
             if members is not None:
                 ready[stage.node_id] = (stage, members)
-        wanted = [(stage, members, stage.node_id in targets) for stage, members in ready.values()]
-        if sum(stage.manifest is None for stage, _, _ in wanted) > 1:
-            yield from self._finish_together(wanted)
-            return
-        for stage, members, is_target in wanted:
-            yield from self._finish(stage, members, self.context, is_target=is_target)
+        together: dict[Engine, list[tuple[Stage, Members, bool]]] = {}
+        for stage, members in ready.values():
+            engine = self.engines.get(stage.node_id, self.context.engine)
+            together.setdefault(engine, []).append((stage, members, stage.node_id in targets))
+        for engine, wanted in together.items():
+            if sum(stage.manifest is None for stage, _, _ in wanted) > 1:
+                yield from self._finish_together(wanted, engine)
+                continue
+            for stage, members, is_target in wanted:
+                yield from self._finish(stage, members, self.context, is_target=is_target)
 
     def _prepare(self, stage: Stage) -> Generator[NodeEvent, None, Members | None]:
         """Admit the nodes of a segment; gives those that take part, or None where there is nothing to compute."""
@@ -160,11 +164,14 @@ class _Run:
         except NODE_FAILURES as error:
             yield from self._fail(segment, members, error)
 
-    def _finish_together(self, wanted: Sequence[tuple[Stage, Members, bool]]) -> Iterator[NodeEvent]:
+    def _finish_together(
+        self, wanted: Sequence[tuple[Stage, Members, bool]], engine: Engine
+    ) -> Iterator[NodeEvent]:
         """Compute the segments of a bundle in threads, which wait for each other where plans are run."""
-        rendezvous = Rendezvous(len(wanted))
+        engine = "streaming" if engine == "auto" else engine
+        rendezvous = Rendezvous(len(wanted), engine)
         shared = self._shared_frames([(stage.segment, members) for stage, members, _ in wanted])
-        context = BundledContext(self.graph, engine="streaming", rendezvous=rendezvous, shared=shared)
+        context = BundledContext(self.graph, engine=engine, rendezvous=rendezvous, shared=shared)
 
         def finish(stage: Stage, members: Members, is_target: bool) -> list[NodeEvent]:
             try:
@@ -311,7 +318,8 @@ class _Run:
 
     def _compute(self, segment: Segment, members: Members, context: NodeContext, *, is_target: bool) -> _Result:
         node, inputs = self.graph.nodes[segment.root], members[segment.root]
-        context = replace(context, engine=self.engines.get(segment.root, context.engine))
+        if context is self.context:
+            context = replace(context, engine=self.engines.get(segment.root, context.engine))
         tables = self._stored_inputs(inputs)
         stored = self._stored_frames(segment)
         outputs: dict[str, StoredTable] = {}
@@ -327,9 +335,10 @@ class _Run:
                 outputs = {handle: self.store.write(context.collect(frame)) for handle, frame in made}
         written = None
         if is_target and Trait.SINK in node.traits:
-            is_stored = bool(outputs) and passes_input_on(node)
-            given = frames[inputs[0].node_id][inputs[0].handle]
-            written = self._write(node, self.store.scan(outputs["output-0"]) if is_stored else given, context)
+            if outputs and passes_input_on(node):
+                written = self._write(node, self.store.scan(outputs["output-0"]), replace(self.context, engine="auto"))
+            else:
+                written = self._write(node, frames[inputs[0].node_id][inputs[0].handle], context)
         return _Result(outputs, self._decide(node, tables or ()), written)
 
     def _decide(self, node: FlowNode, tables: Sequence[StoredTable]) -> tuple[str, ...] | None:
@@ -377,8 +386,8 @@ class _Result:
 
 def engine_that_runs(segment: Segment, node: FlowNode, engine: Engine) -> Engine:
     """The engine that is behind a choice: bundles, and sinks where the choice is Polars', run on the streaming one."""
-    is_streamed = segment.bundle is not None or (engine == "auto" and Trait.SINK in node.traits)
-    return "streaming" if is_streamed else engine
+    is_streamed = segment.bundle is not None or Trait.SINK in node.traits
+    return "streaming" if engine == "auto" and is_streamed else engine
 
 
 def _bundle_of(stage: Stage) -> tuple[str, int]:
