@@ -164,9 +164,7 @@ class _Run:
         except NODE_FAILURES as error:
             yield from self._fail(segment, members, error)
 
-    def _finish_together(
-        self, wanted: Sequence[tuple[Stage, Members, bool]], engine: Engine
-    ) -> Iterator[NodeEvent]:
+    def _finish_together(self, wanted: Sequence[tuple[Stage, Members, bool]], engine: Engine) -> Iterator[NodeEvent]:
         """Compute the segments of a bundle in threads, which wait for each other where plans are run."""
         engine = "streaming" if engine == "auto" else engine
         rendezvous = Rendezvous(len(wanted), engine)
@@ -288,8 +286,9 @@ class _Run:
             contents = [self.contents.get((item.node_id, item.handle)) for item in inputs]
             recipe = None
             if any(contents):
-                known = [content or f"{self.hashes[item.node_id]}:{item.handle}"
-                    for content, item in zip(contents, inputs)]
+                known = [
+                    content or f"{self.hashes[item.node_id]}:{item.handle}" for content, item in zip(contents, inputs)
+                ]
                 recipe = recipe_hash(parts, known)
                 self.contents.update({(node_id, handle): f"{recipe}:{handle}" for handle in node.handles})
         return parts, recipe

@@ -89,6 +89,9 @@ def _plain(expression: pl.Expr) -> pl.Expr:
 
 
 def _as_text(expression: pl.Expr, dtype: pl.DataType) -> pl.Expr | None:
+    """The text of an expression; None where the library's way is kept, as for constants, which Polars treats apart."""
+    if not expression.meta.root_names():
+        return None
     if dtype == pl.String:
         return expression
     if isinstance(dtype, pl.Datetime):

@@ -130,7 +130,7 @@ def scan_delimited(table: CsvTable, source: CsvSource, context: BuildContext) ->
 
 
 def _with_found_types(table: CsvTable, source: CsvSource, options: dict[str, Any]) -> dict[str, Any]:
-    """The options with the types that they find in a single file, so that Polars looks for them once and not for each plan.
+    """The options with the types that they find in a single file: Polars then looks once, not for every plan.
 
     Of several files each has its own header, which given types would overrule.
     """

@@ -183,9 +183,7 @@ def _sink_csv(frame: pl.LazyFrame, path: Path, context: BuildContext, delimiter:
 def _sink_ndjson(
     frame: pl.LazyFrame, path: Path, context: BuildContext, compression: Literal["uncompressed", "gzip", "zstd"]
 ) -> None:
-    context.sink(
-        frame, lambda rows: rows.sink_ndjson(path, compression=compression, check_extension=False, lazy=True)
-    )
+    context.sink(frame, lambda rows: rows.sink_ndjson(path, compression=compression, check_extension=False, lazy=True))
 
 
 def _check_header(path: Path, columns: list[str], delimiter: str, encoding: str) -> None:

@@ -56,9 +56,7 @@ class NodeHashes:
         self._settings: dict[int, str] = {}
         self._identities: dict[tuple[object, ...], NodeIdentity] = {}
 
-    def identify(
-        self, node: FlowNode, inputs: Sequence[Input], upstream: Sequence[str], sources: str
-    ) -> NodeIdentity:
+    def identify(self, node: FlowNode, inputs: Sequence[Input], upstream: Sequence[str], sources: str) -> NodeIdentity:
         """The identity of a node; arguments as for `hash_parts`."""
         asked = (node.node_id, tuple(inputs), tuple(upstream), sources)
         known = self._identities.get(asked)
@@ -70,9 +68,7 @@ class NodeHashes:
         return known
 
 
-def hash_parts(
-    own_settings: str, inputs: Sequence[Input], upstream: Sequence[str], sources: str
-) -> dict[str, str]:
+def hash_parts(own_settings: str, inputs: Sequence[Input], upstream: Sequence[str], sources: str) -> dict[str, str]:
     """The ingredients of a node hash by name.
 
     Args:

@@ -39,8 +39,8 @@ class FingerprintMemory:
         content_hash = hash_source(path)
         is_settled = time.time_ns() - before[1] > _SETTLING_TIME
         if is_settled and stat_signature(path) == before:
-            remembered = {"format": _FORMAT, "path": str(path), "state": list(before), "content_hash": content_hash}
-            write_json(self._path(path), remembered)
+            value = {"format": _FORMAT, "path": str(path), "state": list(before), "content_hash": content_hash}
+            write_json(self._path(path), value)
         return content_hash
 
     def remembered(self, path: Path) -> str | None:
