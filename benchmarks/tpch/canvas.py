@@ -53,9 +53,10 @@ class Canvas:
         condition = {"field": column, "operator": operator, "value": value}
         return self._add("filter", {"filter_input": {"mode": "basic", "basic_filter": condition}}, source)
 
-    def formula(self, source: int, column: str, text: str) -> int:
+    def formula(self, source: int, column: str, text: str, *, is_stored: bool = False) -> int:
         entry = {"field": {"name": column, "data_type": "Auto"}, "function": text}
-        return self._add("formula", {"function": entry, "functions": [entry]}, source)
+        settings = {"function": entry, "functions": [entry], "cache_results": is_stored}
+        return self._add("formula", settings, source)
 
     def keep(self, source: int, *columns: str, **renamed: str) -> int:
         """Only these columns; `renamed` gives old names by new ones."""
