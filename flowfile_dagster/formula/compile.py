@@ -13,7 +13,7 @@ from polars_expr_transformer import build_func
 from polars_expr_transformer.exceptions import ExpressionSyntaxError
 
 from flowfile_dagster.errors import FormulaError, MissingColumnError
-from flowfile_dagster.formula.text import TypeOf, evaluate_tree
+from flowfile_dagster.formula.tree import TypeOf, evaluate_tree
 
 #: Functions whose value changes without a change of input.
 VOLATILE_FUNCTIONS = ("now(", "today(", "random_int(")

@@ -1,8 +1,10 @@
-"""Text functions of formulas as Polars' own expressions.
+"""The tree of a formula as an expression that Polars can work with: text without Python, fixed dates as constants.
 
 The formula library does not know the types of columns, so each of its text functions renders its argument as text with
 a Python function, which looks at the type when it runs. Polars can neither push such an expression down to a file nor
 run it in several threads. Where the type is known, the argument is rendered here as the library would, without Python.
+Dates in a formula are texts that the library parses in every run; Polars compares only constants with the least and
+greatest values that a parquet file names, and skips what cannot fit.
 
 The library offers no place for this, so its tree is evaluated with arguments that answer its wish for text themselves.
 They need two private names of `polars.Expr`; no other module does.
@@ -10,19 +12,26 @@ They need two private names of `polars.Expr`; no other module does.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any, TypeAlias
 
 import polars as pl
 from polars_expr_transformer.funcs.utils import STRING_CAST_DATETIME_FORMAT
-from polars_expr_transformer.process.models import Func, IfFunc
+from polars_expr_transformer.process.models import Classifier, Func, IfFunc
 
 #: Gives the type of an expression over the columns that a formula sees; None where it is not known.
 TypeOf: TypeAlias = Callable[[pl.Expr], pl.DataType | None]
 
 #: The library's rendering: its Python function, and the type that this announces.
 _RENDERING = ("_series_to_string", pl.String)
+#: A literal text in the form that each function reads by default, and nothing that only Polars or only Python reads.
+_MOMENTS: dict[str, re.Pattern[str]] = {
+    "to_date": re.compile(r"([\"'])(\d{4}-\d\d-\d\d)\1", re.ASCII),
+    "to_datetime": re.compile(r"([\"'])(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\1", re.ASCII),
+}
 #: Types, beside numbers, whose rendering is the plain cast.
 _PLAINLY_CAST = (pl.Boolean, pl.Date, pl.Time, pl.Categorical, pl.Enum)
 
@@ -55,11 +64,31 @@ class _Child:
     parent: Any = None
 
     def get_pl_func(self) -> Any:
+        moment = _fixed_moment(self.node)
+        if moment is not None:
+            return pl.lit(moment)
         value = self.node.get_pl_func()
         return _Argument.of(value, self.type_of) if isinstance(value, pl.Expr) else value
 
     def get_readable_pl_function(self) -> str:
         return str(self.node.get_readable_pl_function())
+
+
+def _fixed_moment(node: Any) -> date | None:
+    """The date, or the date and time, that ``to_date("…")`` or ``to_datetime("…")`` always gives; else None."""
+    name = getattr(node.func_ref, "val", None)
+    if name not in _MOMENTS or len(node.args) != 1:
+        return None
+    literal = node.args[0]
+    while isinstance(literal, _Child) or (isinstance(literal, Func) and literal.func_ref == "pl.lit"):
+        literal = literal.node if isinstance(literal, _Child) else literal.args[0]
+    found = _MOMENTS[name].fullmatch(literal.val) if isinstance(literal, Classifier) else None
+    if found is None:
+        return None
+    try:
+        return (date if name == "to_date" else datetime).fromisoformat(found[2])
+    except ValueError:
+        return None  # the thirtieth of February is null
 
 
 class _Argument(pl.Expr):

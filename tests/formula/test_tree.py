@@ -1,4 +1,4 @@
-"""Text functions give what the formula library gives, without its Python functions."""
+"""Text and fixed dates give what the formula library gives, without its Python functions and parsing."""
 
 from datetime import date, datetime, time
 
@@ -125,3 +125,22 @@ def test_text_condition_is_pushed_down_to_the_file() -> None:
     expression, _ = infer_formula("contains([text], 'e')", COLUMNS.schema)
     plan = COLUMNS.lazy().with_columns(pl.col("whole") + 1).filter(expression).explain()
     assert plan.index("FILTER") > plan.index("WITH_COLUMNS")
+
+
+MOMENTS = ["2024-01-31", "2024-02-30", "2024-1-5", "0001-01-01", "9999-12-31", "x", "", "2024-01-31 10:00:00"]
+LATE_MOMENTS = ["2024-01-31 24:00:00", "2024-01-31 23:59:60", "2024-01-31T10:00:00", "2024-01-31 10:00", "0000-01-01"]
+
+
+@pytest.mark.parametrize("text", MOMENTS + LATE_MOMENTS)
+@pytest.mark.parametrize(
+    "template",
+    ["[day] >= to_date('{}')", "[moment] < to_datetime('{}')", "if [flag] then to_date('{}') else [day] endif"],
+)
+def test_fixed_dates_are_what_the_library_makes_of_them(template: str, text: str) -> None:
+    theirs, ours = both(template.replace("{}", text), COLUMNS)
+    assert theirs is None or (ours is not None and ours.equals(theirs) and ours.schema == theirs.schema)
+
+
+def test_fixed_dates_are_constants() -> None:
+    expression, _ = infer_formula('[day] >= to_date("2024-01-31")', COLUMNS.schema)
+    assert "strptime" not in str(expression)
