@@ -44,6 +44,10 @@ class Canvas:
     def read_csv(self, table: str) -> int:
         return self._read(self._data / f"{table}.csv", {"file_type": "csv", "delimiter": ",", "has_headers": True})
 
+    def read_folder(self, folder: Path) -> int:
+        """All parquet files of a folder."""
+        return self._read(folder, {"file_type": "parquet"}, scan_mode="directory")
+
     def filter(self, source: int, condition: str) -> int:
         """Rows for which a formula is true."""
         return self._add("filter", {"filter_input": {"mode": "advanced", "advanced_filter": condition}}, source)
@@ -123,8 +127,9 @@ class Canvas:
         }
         return self._add("output", {"output_settings": settings}, source)
 
-    def _read(self, path: Path, table: JsonObject) -> int:
+    def _read(self, path: Path, table: JsonObject, **options: str) -> int:
         file = {
+            **options,
             "name": path.name,
             "path": str(path),
             "abs_file_path": str(path),
