@@ -22,11 +22,12 @@ from flowfile_dagster.compile.form import (
 )
 from flowfile_dagster.contract.node_type import Source
 from flowfile_dagster.engine.context import NodeContext
-from flowfile_dagster.errors import FlowfileDagsterError, NodeProblem
+from flowfile_dagster.errors import FlowfileDagsterError
 from flowfile_dagster.flow.document import FlowDocument, parse_document
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
 from flowfile_dagster.flow.lineage import compose_lineage
 from flowfile_dagster.flow.names import node_names
+from flowfile_dagster.flow.outside import sources_of, target_of
 from flowfile_dagster.flow.parameters import parse_value
 from flowfile_dagster.flow.predict import NodePrediction, predict_graph
 from flowfile_dagster.flow.resolve import resolve_graph
@@ -143,7 +144,6 @@ def _node(
     columns: ColumnGraph,
     context: NodeContext,
 ) -> CompiledNode:
-    target = _target(node, context)
     return CompiledNode(
         node_id=node.node_id,
         name=names[node.node_id],
@@ -170,8 +170,8 @@ def _node(
             for handle, lineage in prediction.lineage.items()
         },
         lineage_tables=_lineage_tables(node, prediction, columns, names, context),
-        sources=[_source(source) for source in _sources(node, context)],
-        target=target,
+        sources=[_source(source) for source in sources_of(node, context)],
+        target=target_of(node, context),
     )
 
 
@@ -187,14 +187,6 @@ def _lineage_tables(
         own = None if schema is None else [ColumnId(context.graph.name, node.node_id, handle, name) for name in schema]
         tables[handle] = lineage_table(columns, own, lambda other: names[other.node_id])
     return tables
-
-
-def _sources(node: FlowNode, context: NodeContext) -> tuple[Source, ...]:
-    settings: Any = node.settings
-    try:
-        return node.kind.sources(settings, context) if node.can_run else ()
-    except (OSError, NodeProblem):
-        return ()
 
 
 def _source(source: Source) -> CompiledSource:
@@ -217,12 +209,3 @@ def _state(path: Path) -> tuple[str, int, int, int]:
         return (str(path), *stat_signature(path))
     except OSError:
         return (str(path), 0, 0, 0)
-
-
-def _target(node: FlowNode, context: NodeContext) -> str | None:
-    settings: Any = node.settings
-    try:
-        target = node.kind.target(settings, context) if node.can_run else None
-    except (OSError, NodeProblem):
-        return None
-    return None if target is None else str(target.path)

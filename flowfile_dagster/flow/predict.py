@@ -33,10 +33,12 @@ def predict_graph(
     graph: FlowGraph,
     context: BuildContext,
     known: Mapping[int, Mapping[str, pl.Schema]] | None = None,
+    read: Mapping[int, pl.Schema] | None = None,
 ) -> dict[int, NodePrediction]:
     """The prediction of every node, in topological order.
 
-    `known` holds schemas of results that exist already; they stand in where a prediction is opaque.
+    `known` holds schemas of results that exist already; they stand in where a prediction is opaque. `read` holds what
+    readers will find, whatever they find now.
     """
     predictions: dict[int, NodePrediction] = {}
     outcomes: dict[int, Outcome] = {}
@@ -47,6 +49,10 @@ def predict_graph(
         decided = decide_without_data(node, context)
         if decided is not None:
             open_handles[node.node_id] = decided
+        if node.node_id in (read or {}):
+            schema = (read or {})[node.node_id]
+            predictions[node.node_id] = NodePrediction({"output-0": schema}, {"output-0": dict.fromkeys(schema, ())})
+            continue
         # A node that a closed gate leaves out is predicted as if it ran: other parameters may open the gate.
         live = admission.inputs if admission.outcome == "done" else node.inputs
         inputs = [predictions[item.node_id].schemas.get(item.handle) for item in live]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -49,8 +49,9 @@ class Trace:
 class ColumnGraph:
     """The known columns of some flows, in topological order.
 
-    `parents`: the columns that each is made of. `read` are those that a source delivers, `opaque` those of nodes that do
-    not say what they make them of; both are where a trace ends. `unknown` are the outputs whose columns are not known.
+    `parents`: the columns that each is made of. `read` are those that a source delivers, `opaque` those of nodes that
+    do not say what they make them of; both are where a trace ends. `unknown` are the outputs whose columns are not
+    known.
     """
 
     parents: Mapping[ColumnId, tuple[ColumnId, ...]]
@@ -163,8 +164,3 @@ def connect(graphs: Iterable[ColumnGraph], links: Mapping[ColumnId, ColumnId]) -
         frozenset(column for graph in given for column in graph.opaque),
         frozenset(output for graph in given for output in graph.unknown),
     )
-
-
-def outputs(columns: Iterable[ColumnId]) -> Iterator[tuple[NodeId, str]]:
-    """The outputs that columns belong to, each once, in their order."""
-    return iter(dict.fromkeys((column.node, column.handle) for column in columns))

@@ -25,7 +25,7 @@ def arranging_columns(node: FlowNode, inputs: Sequence[pl.DataFrame]) -> list[se
             pairs = settings.join_input.join_mapping
             found = [{pair.left_col for pair in pairs}, {pair.right_col for pair in pairs}]
         case _ if len(inputs) == 1:
-            found = [_of_one_input(node.node_type, settings, every[0])]
+            found = [_of_one_input(node.node_type, settings, every[0]) | _ordering_columns(node)]
         case _:
             found = [set() for _ in inputs]
     return [names & columns for names, columns in zip(found, every)]
@@ -62,19 +62,16 @@ def _of_one_input(node_type: str, settings: Any, columns: set[str]) -> set[str]:
             if condition.mode == "basic":
                 return {condition.basic_filter.field}
             return set(re.findall(r"\[([^\]]*)\]", condition.advanced_filter))
-        case "sort":
-            return {key.column for key in settings.sort_input}
         case "unique":
             return set(settings.unique_input.columns or columns)
         case "group_by":
             return {entry.old_name for entry in settings.columns if entry.is_key}
         case "pivot":
             return {*settings.pivot_input.index_columns, settings.pivot_input.pivot_column}
-        case "window_functions":
-            window = settings.window_input
-            return {*window.partition_by, *(key.column for key in window.order_by)}
         case "record_id":
             return set(settings.record_id_input.groups)
+        case "window_functions":
+            return set(settings.window_input.partition_by)
         case "text_to_rows":
             split = settings.text_to_rows_input
             return {split.column_to_split, split.split_by_column or ""}
