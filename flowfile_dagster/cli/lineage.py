@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from flowfile_dagster.columns.dtypes import dtype_text
 from flowfile_dagster.errors import FlowFileError, Problem
 from flowfile_dagster.lineage.columns import ColumnId
 from flowfile_dagster.lineage.page import render_page
@@ -61,10 +60,9 @@ def describe(project: Project, column: ColumnId, *, is_whole: bool = False) -> d
     """A column as JSON values; `is_whole` adds every column above and below it."""
     graph = project.columns
     trace = graph.traces[column]
-    schema = project.flows[column.flow].schema(column.node_id, column.handle) or {}
     value: dict[str, Any] = {
         "column": project.column_name(column),
-        "type": dtype_text(schema[column.column]),
+        "type": project.column_type(column),
         "kind": _kind(project, column),
         "origins": [project.column_name(origin) for origin in trace.origins if origin != column],
         "opaque_origins": [project.column_name(origin) for origin in trace.origins if origin in graph.opaque],
@@ -135,8 +133,7 @@ def _columns_lines(project: Project, columns: Sequence[ColumnId]) -> Iterator[st
 
 def _column_lines(project: Project, column: ColumnId) -> Iterator[str]:
     graph = project.columns
-    schema = project.flows[column.flow].schema(column.node_id, column.handle) or {}
-    yield f"{project.column_name(column)}  {dtype_text(schema[column.column])}"
+    yield f"{project.column_name(column)}  {project.column_type(column)}"
     yield f"  {_origin_text(project, column)}"
     for title, columns in (("made of", graph.upstream(column)), ("used by", graph.downstream(column))):
         yield f"  {title}:" if columns else f"  {title}: nothing"

@@ -33,7 +33,7 @@ def predict_graph(
     graph: FlowGraph,
     context: BuildContext,
     known: Mapping[int, Mapping[str, pl.Schema]] | None = None,
-    read: Mapping[int, pl.Schema] | None = None,
+    read: Mapping[int, MaybeSchema] | None = None,
 ) -> dict[int, NodePrediction]:
     """The prediction of every node, in topological order.
 
@@ -51,7 +51,8 @@ def predict_graph(
             open_handles[node.node_id] = decided
         if node.node_id in (read or {}):
             schema = (read or {})[node.node_id]
-            predictions[node.node_id] = NodePrediction({"output-0": schema}, {"output-0": dict.fromkeys(schema, ())})
+            lineage = None if schema is None else dict.fromkeys(schema, ())
+            predictions[node.node_id] = NodePrediction({"output-0": schema}, {"output-0": lineage})
             continue
         # A node that a closed gate leaves out is predicted as if it ran: other parameters may open the gate.
         live = admission.inputs if admission.outcome == "done" else node.inputs

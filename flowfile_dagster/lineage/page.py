@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from typing import Any
 
-from flowfile_dagster.columns.dtypes import dtype_text
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.flow.graph import FlowNode
 from flowfile_dagster.lineage.columns import ColumnId, NodeId
@@ -52,7 +51,7 @@ def page_data(project: Project, selected: Iterable[ColumnId] = ()) -> dict[str, 
             {
                 "node": nodes[column.node],
                 "name": column.column,
-                "type": _type(project, column),
+                "type": project.column_type(column),
                 "kind": _kind(project, column),
             }
             for column in numbers
@@ -100,11 +99,6 @@ def _node_kind(flow: ProjectFlow, node: FlowNode) -> str:
     if not node.inputs:
         return "source"
     return "sink" if Trait.SINK in node.traits else "plain"
-
-
-def _type(project: Project, column: ColumnId) -> str:
-    schema = project.flows[column.flow].schema(column.node_id, column.handle) or {}
-    return dtype_text(schema[column.column])
 
 
 def _kind(project: Project, column: ColumnId) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from flowfile_dagster.columns.dtypes import dtype_text
 from flowfile_dagster.engine.context import NodeContext
 from flowfile_dagster.errors import FlowfileDagsterError
 from flowfile_dagster.flow.files import find_flow_files
@@ -75,6 +76,11 @@ class Project:
         name = self.flows[node.flow].names[node.node_id]
         return name if len(self.flows) == 1 else f"{node.flow}/{name}"
 
+    def column_type(self, column: ColumnId) -> str:
+        """The name of a column's type."""
+        schema = self.flows[column.flow].schema(column.node_id, column.handle)
+        return "" if schema is None else dtype_text(schema[column.column])
+
     def column_name(self, column: ColumnId) -> str:
         """What a column is called: ``flow/output.column``, in a project of one flow ``output.column``."""
         name = f"{self.flows[column.flow].output_name(column.node_id, column.handle)}.{column.column}"
@@ -125,12 +131,15 @@ def _predict(
 ) -> ProjectFlow:
     context = NodeContext(graph, is_prediction=True)
     predictions = predict_graph(graph, context)
-    read: dict[int, pl.Schema] = {}
+    read: dict[int, pl.Schema | None] = {}
     for reader, writer in writers.items():
-        written = flows[writer.flow].schema(writer.node_id) if reader.flow == name else None
+        if reader.flow != name:
+            continue
+        written, found = flows[writer.flow].schema(writer.node_id), predictions[reader.node_id].schemas["output-0"]
         if written is not None:
-            found = predictions[reader.node_id].schemas["output-0"]
             read[reader.node_id] = reading(reader, found, writer, written)
+        elif found is None:
+            read[reader.node_id] = None
     return ProjectFlow(name, graph, predict_graph(graph, context, read=read) if read else predictions)
 
 

@@ -1,9 +1,9 @@
 """What moves when the values of one source column change while every row stays where it is.
 
-The flow is run as it is, then again with other values in one column of one source. A node that chooses, matches, orders
-or groups rows by changed values would give other rows, and columns would move that are not made of those values. So such
-a node decides by the old values: they are put back into the columns that it decides by, and the new ones go along in
-columns of their own, to take the place of those outputs that are nothing but a copy.
+The flow is run as it is, then again with other values in one column of one source. A node that chooses, matches,
+orders or groups rows by changed values would give other rows, and columns would move that are not made of those values.
+So such a node decides by the old values: they are put back into the columns that it decides by, and the new ones go
+along in columns of their own, to take the place of those outputs that are nothing but a copy.
 """
 
 from __future__ import annotations
