@@ -63,7 +63,7 @@ def describe(project: Project, column: ColumnId, *, is_whole: bool = False) -> d
     value: dict[str, Any] = {
         "column": project.column_name(column),
         "type": project.column_type(column),
-        "kind": _kind(project, column),
+        "kind": graph.kind(column),
         "origins": [project.column_name(origin) for origin in trace.origins if origin != column],
         "opaque_origins": [project.column_name(origin) for origin in trace.origins if origin in graph.opaque],
         "through": [project.node_name(node) for node in graph.nodes_of(trace)],
@@ -73,15 +73,6 @@ def describe(project: Project, column: ColumnId, *, is_whole: bool = False) -> d
         value["made_of"] = [project.column_name(above) for above in graph.upstream(column)]
         value["used_by"] = [project.column_name(below) for below in graph.downstream(column)]
     return value
-
-
-def _kind(project: Project, column: ColumnId) -> str:
-    graph = project.columns
-    if column in graph.read:
-        return "read"
-    if column in graph.opaque:
-        return "opaque"
-    return "derived" if graph.parents[column] else "made"
 
 
 def _unknown(project: Project) -> list[str]:
@@ -112,9 +103,9 @@ def _project_lines(project: Project) -> Iterator[str]:
 def _origin_text(project: Project, column: ColumnId) -> str:
     graph = project.columns
     trace = graph.traces[column]
-    if _kind(project, column) == "read":
+    if graph.kind(column) == "read":
         return "is read"
-    if _kind(project, column) == "opaque":
+    if graph.kind(column) == "opaque":
         return "opaque: the node does not say what it is made of"
     if not trace.origins:
         return "is made here, or further up, from no column"
@@ -139,4 +130,4 @@ def _column_lines(project: Project, column: ColumnId) -> Iterator[str]:
         yield f"  {title}:" if columns else f"  {title}: nothing"
         for other in columns:
             parents = ", ".join(project.column_name(parent) for parent in graph.parents[other])
-            yield f"    {project.column_name(other)}" + (f" <- {parents}" if parents else f" ({_kind(project, other)})")
+            yield f"    {project.column_name(other)}" + (f" <- {parents}" if parents else f" ({graph.kind(other)})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 
 import polars as pl
 
@@ -57,6 +58,7 @@ def _text(value: object) -> str:
     return str(value)
 
 
+@lru_cache(maxsize=4096)
 def markdown_cell(text: str) -> str:
     """One line that cannot break the table or become markup."""
     flat = "".join(character if character.isprintable() else " " for character in text)

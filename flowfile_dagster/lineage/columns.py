@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from flowfile_dagster.flow.graph import FlowGraph
 from flowfile_dagster.flow.predict import NodePrediction
+
+#: A source delivers it; its node does not say what it is made of; it is made of others; it is made of none.
+ColumnKind: TypeAlias = Literal["read", "opaque", "derived", "made"]
 
 
 class NodeId(NamedTuple):
@@ -59,6 +62,14 @@ class ColumnGraph:
     opaque: frozenset[ColumnId]
     unknown: frozenset[tuple[NodeId, str]]
 
+    def kind(self, column: ColumnId) -> ColumnKind:
+        """How a column comes to be."""
+        if column in self.read:
+            return "read"
+        if column in self.opaque:
+            return "opaque"
+        return "derived" if self.parents[column] else "made"
+
     @cached_property
     def children(self) -> Mapping[ColumnId, tuple[ColumnId, ...]]:
         """The columns that are made of each."""
@@ -74,7 +85,7 @@ class ColumnGraph:
         found: dict[ColumnId, Trace] = {}
         for column, parents in self.parents.items():
             own = 1 << self._bits[column.node]
-            if column in self.read or column in self.opaque:
+            if self.kind(column) in ("read", "opaque"):
                 found[column] = Trace((column,), own)
                 continue
             above = [found[parent] for parent in parents]

@@ -52,7 +52,7 @@ def page_data(project: Project, selected: Iterable[ColumnId] = ()) -> dict[str, 
                 "node": nodes[column.node],
                 "name": column.column,
                 "type": project.column_type(column),
-                "kind": _kind(project, column),
+                "kind": graph.kind(column),
             }
             for column in numbers
         ],
@@ -99,8 +99,3 @@ def _node_kind(flow: ProjectFlow, node: FlowNode) -> str:
     if not node.inputs:
         return "source"
     return "sink" if Trait.SINK in node.traits else "plain"
-
-
-def _kind(project: Project, column: ColumnId) -> str:
-    graph = project.columns
-    return "read" if column in graph.read else "opaque" if column in graph.opaque else ""

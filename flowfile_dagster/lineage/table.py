@@ -48,18 +48,18 @@ def lineage_table(graph: ColumnGraph, columns: Sequence[ColumnId] | None, name: 
 
 def _row(graph: ColumnGraph, column: ColumnId, name: NodeName) -> str:
     trace = graph.traces[column]
-    origins = explain_origins(graph, column, trace, name)
+    origins = _origins(graph, column, trace, name)
     ends = {column.node, *(origin.node for origin in trace.origins)}
     nodes = [name(node) for node in graph.nodes_of(trace) if node not in ends]
     through = ", ".join(map(markdown_cell, _shortened(nodes)))
     return f"| {markdown_cell(column.column)} | {', '.join(map(markdown_cell, origins))} | {through} |"
 
 
-def explain_origins(graph: ColumnGraph, column: ColumnId, trace: Trace, name: NodeName) -> list[str]:
+def _origins(graph: ColumnGraph, column: ColumnId, trace: Trace, name: NodeName) -> list[str]:
     """What a column comes from, in words: ``node.column``, or what it is instead."""
-    if column in graph.read:
+    if graph.kind(column) == "read":
         return ["read here"]
-    if column in graph.opaque:
+    if graph.kind(column) == "opaque":
         return ["opaque: this node does not say"]
     if not trace.origins:
         return ["no column: constant, counted or numbered"]
