@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 
 import polars as pl
 
@@ -29,7 +30,7 @@ def render_preview(frame: pl.LazyFrame, rows: int) -> str:
         return _render(collect(frame.head(SAMPLED_ROWS)), rows)
     except NODE_FAILURES as error:  # looking at a result must not lose it
         _log.warning("no preview: %s", error)
-        return f"no preview: {_cell(str(error))}"
+        return f"no preview: {markdown_cell(str(error))}"
 
 
 def _render(sample: pl.DataFrame, rows: int) -> str:
@@ -37,9 +38,9 @@ def _render(sample: pl.DataFrame, rows: int) -> str:
         return "no columns"
     shown = sample.head(SHOWN_ROWS)
     names = shown.columns[:SHOWN_COLUMNS]
-    lines = ["| " + " | ".join(_cell(name) for name in names) + " |", "|" + " --- |" * len(names)]
+    lines = ["| " + " | ".join(markdown_cell(name) for name in names) + " |", "|" + " --- |" * len(names)]
     lines += [
-        "| " + " | ".join("" if value is None else _cell(_text(value)) for value in row) + " |"
+        "| " + " | ".join("" if value is None else markdown_cell(_text(value)) for value in row) + " |"
         for row in shown.select(names).iter_rows()
     ]
     notes = [f"{min(SHOWN_ROWS, rows)} of {rows} rows"]
@@ -57,7 +58,8 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _cell(text: str) -> str:
+@lru_cache(maxsize=4096)
+def markdown_cell(text: str) -> str:
     """One line that cannot break the table or become markup."""
     flat = "".join(character if character.isprintable() else " " for character in text)
     short = flat if len(flat) <= CELL_CHARACTERS else flat[: CELL_CHARACTERS - 1] + "…"

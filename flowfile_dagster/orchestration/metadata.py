@@ -39,6 +39,8 @@ def definition_metadata(
     metadata["dagster/code_references"] = dg.CodeReferencesMetadataValue(code_references=[reference])
     schema = node.schemas.get(handle)
     metadata |= {"flowfile/schema": "opaque"} if schema is None else {COLUMN_SCHEMA: table_schema(schema)}
+    if handle in node.lineage_tables:
+        metadata["flowfile/column_lineage"] = dg.MetadataValue.md(node.lineage_tables[handle])
     if columns is not None:
         metadata[COLUMN_LINEAGE] = dg.TableColumnLineage(
             deps_by_column={

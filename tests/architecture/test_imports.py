@@ -18,6 +18,7 @@ ROOMS: list[set[str]] = [
     {"flow"},
     {"plan"},
     {"engine"},
+    {"lineage"},
     {"compile"},
     {"api"},
     {"orchestration"},
