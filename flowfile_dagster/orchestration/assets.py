@@ -2,7 +2,7 @@
 
 # No postponed annotations here: Dagster reads the annotation of the step's context as an object.
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +14,12 @@ from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.flow.document import parse_document
 from flowfile_dagster.flow.graph import FlowGraph
 from flowfile_dagster.flow.resolve import resolve_graph
+from flowfile_dagster.orchestration.checks import NodeCheck, find_checks
 from flowfile_dagster.orchestration.config import FlowConfig
-from flowfile_dagster.orchestration.io_manager import FlowfileIOManager, StoredResult
+from flowfile_dagster.orchestration.io_manager import FlowfileIOManager
 from flowfile_dagster.orchestration.launch import LaunchSettings, flow_resource_key
 from flowfile_dagster.orchestration.specs import FlowSpecs
-from flowfile_dagster.orchestration.step import FlowStep
+from flowfile_dagster.orchestration.step import FlowStep, StepEvent
 from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY, FlowPlace
 
 
@@ -44,8 +45,9 @@ def build_flow_assets(
     a step below a closed gate even where it runs on what is left open.
     """
     name = "__".join(specs.place.key_prefix)
+    checks = find_checks(flow, specs, config)
     if specs.mode == "development" or any(GATE in node.traits for node in flow.nodes):
-        return [_build_step(name, list(specs.by_output.values()), flow, specs, source, config)]
+        return [_build_step(name, list(specs.by_output.values()), checks, flow, specs, source, config)]
     nodes = {node.node_id: node for node in flow.nodes}
     steps: dict[int, list[dg.AssetSpec]] = {}
     for segment in specs.segments:
@@ -53,7 +55,7 @@ def build_flow_assets(
             specs.of_segment(segment)
         )
     return [
-        _build_step(f"{name}__{nodes[node_id].name}", outputs, flow, specs, source, config)
+        _build_step(f"{name}__{nodes[node_id].name}", outputs, checks, flow, specs, source, config)
         for node_id, outputs in steps.items()
     ]
 
@@ -61,25 +63,29 @@ def build_flow_assets(
 def _build_step(
     name: str,
     outputs: list[dg.AssetSpec],
+    checks: Sequence[NodeCheck],
     flow: CompiledFlow,
     specs: FlowSpecs,
     source: FlowSource,
     config: FlowConfig,
 ) -> dg.AssetsDefinition:
     launch_key = flow_resource_key(specs.place)
+    keys = {spec.key for spec in outputs}
+    own_checks = [check for check in checks if check.spec.asset_key in keys]
 
     @dg.multi_asset(
         name=name,
         specs=outputs,
+        check_specs=[check.spec for check in own_checks],
         can_subset=True,
         required_resource_keys={IO_MANAGER_KEY, launch_key},
         description=flow.description or None,
     )
-    def run_flow(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[StoredResult]]:
+    def run_flow(context: dg.AssetExecutionContext) -> Iterator[StepEvent]:
         io_manager: FlowfileIOManager = context.resources.original_resource_dict[IO_MANAGER_KEY]
         store = io_manager.open_store(context.instance)
         launched: LaunchSettings = context.resources.original_resource_dict[launch_key]
-        yield from FlowStep(flow, specs, store, context).run(
+        yield from FlowStep(flow, specs, own_checks, store, context).run(
             source.read_graph(flow), launched.mode or specs.mode, config
         )
 

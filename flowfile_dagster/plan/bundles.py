@@ -62,6 +62,10 @@ def _can_share(graph: FlowGraph, segment: Segment, readers: Sequence[int], bundl
 def _are_independent(
     readers: Sequence[int], segments: Mapping[int, Segment], above: Mapping[int, frozenset[int]]
 ) -> bool:
-    """Whether the readers can be collected at the same time: none needs another, and none is a fan-out in turn."""
+    """Whether the readers can be collected at the same time: none needs another, and none is a fan-out in turn.
+
+    One with a check stays by itself: a blocking check fails its step, and what hangs on the others must go on.
+    """
     together = set(readers)
-    return all(not above[reader] & together and "fan-out" not in segments[reader].reasons for reader in readers)
+    alone = {"fan-out", "check"}
+    return all(not above[reader] & together and not alone & set(segments[reader].reasons) for reader in readers)

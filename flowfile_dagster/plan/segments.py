@@ -10,10 +10,12 @@ from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
 
 #: Why a node is a root: its result is written (``sink``), is what the flow delivers (``output``), is marked
-#: ``cache_results``, was ``selected``, is dear and read by several (``fan-out``), comes from chance or a clock and is
-#: read by others (``volatile``), or must be looked at as a whole before what follows can be planned (``barrier``);
-#: ``node`` in development.
-Reason: TypeAlias = Literal["sink", "output", "cache_results", "selected", "fan-out", "volatile", "barrier", "node"]
+#: ``cache_results``, was ``selected``, is looked at by a ``check``, is dear and read by several (``fan-out``), comes
+#: from chance or a clock and is read by others (``volatile``), or must be looked at as a whole before what follows can
+#: be planned (``barrier``); ``node`` in development.
+Reason: TypeAlias = Literal[
+    "sink", "output", "cache_results", "selected", "check", "fan-out", "volatile", "barrier", "node"
+]
 
 
 @dataclass(frozen=True)
