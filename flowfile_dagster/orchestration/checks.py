@@ -72,6 +72,8 @@ def _schema_checks(flow: CompiledFlow, specs: FlowSpecs, config: FlowConfig) -> 
         return
     nodes = {node.node_id: node for node in flow.nodes}
     for segment in specs.segments:
+        if specs.mode == "performance" and Trait.SINK.value in nodes[segment.root].traits:
+            continue  # it streams its rows to a file, and nothing is stored
         is_wanted = config.schema_checks == "all" or any(_may_drift(nodes[node_id]) for node_id in segment.nodes)
         for handle, predicted in nodes[segment.root].schemas.items() if is_wanted else ():
             if predicted is not None:

@@ -45,9 +45,10 @@ def passes_input_on(node: FlowNode) -> bool:
 
 
 def delivers_table(graph: FlowGraph, segment: Segment) -> bool:
-    """Whether the root's rows are stored. What a fused sink streams to its file is not, unless something reads it."""
+    """Whether the root's rows are stored. What a fused sink streams to its file is not, unless that is looked at."""
     node = graph.nodes[segment.root]
-    is_streamed = Trait.SINK in node.traits and passes_input_on(node) and "node" not in segment.reasons
+    is_looked_at = bool({"node", "check"} & set(segment.reasons))
+    is_streamed = Trait.SINK in node.traits and passes_input_on(node) and not is_looked_at
     return not is_streamed or bool(graph.consumers[segment.root])
 
 
