@@ -21,6 +21,7 @@ from flowfile_dagster.flow.graph import ExecutionMode
 from flowfile_dagster.orchestration.assets import FlowSource, build_broken_asset, build_flow_assets
 from flowfile_dagster.orchestration.checks import with_freshness
 from flowfile_dagster.orchestration.config import FlowConfig, SchemaChecks
+from flowfile_dagster.orchestration.flow_tests import build_flow_tests
 from flowfile_dagster.orchestration.io_manager import STORE_FOLDER, FlowfileIOManager, shared_io_manager
 from flowfile_dagster.orchestration.launch import build_flow_resource, flow_resource_key
 from flowfile_dagster.orchestration.project import Project, find_flows
@@ -164,7 +165,9 @@ def _build_assets(
     except FlowFileError as error:
         return BrokenFlow(flow.name, flow.path, str(error))
     source = FlowSource(project.cache, entry.key, project.root)
-    return build_flow_assets(flow, specs, source, config) if specs.by_output else []
+    if not specs.by_output:
+        return []
+    return [*build_flow_assets(flow, specs, source, config), *build_flow_tests(flow, specs, project.root)]
 
 
 def _store_folder(io_manager: FlowfileIOManager) -> Path | None:

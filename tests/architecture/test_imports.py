@@ -20,6 +20,7 @@ ROOMS: list[set[str]] = [
     {"engine"},
     {"compile"},
     {"api"},
+    {"testing"},
     {"orchestration"},
     {"preload", "cli"},
 ]
