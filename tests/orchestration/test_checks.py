@@ -9,10 +9,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from flowfile_dagster import ConfigError, FlowConfig, NodeConfig, build_definitions
+from flowfile_dagster import ConfigError, FlowConfig, Freshness, NodeConfig, build_definitions
 from flowfile_dagster.engine.checks import AcceptedValues, Check, FanOut, NotNull, RowCount, Unique
 from flowfile_dagster.flow.graph import ExecutionMode
-from flowfile_dagster.orchestration.config import Freshness
 from tests.factories import JsonObject, advanced_filter, formula, join, manual, node, read_csv
 from tests.orchestration.project import Project
 
