@@ -12,7 +12,7 @@ import pytest
 from flowfile_dagster import ConfigError, FlowConfig, Freshness, NodeConfig, build_definitions
 from flowfile_dagster.engine.checks import AcceptedValues, Check, FanOut, NotNull, RowCount, Unique
 from flowfile_dagster.flow.graph import ExecutionMode
-from tests.factories import JsonObject, advanced_filter, formula, join, manual, node, read_csv
+from tests.factories import JsonObject, advanced_filter, formula, join, manual, node, read_csv, write_file
 from tests.orchestration.project import Project
 
 MODES: Sequence[ExecutionMode] = ("development", "performance")
@@ -182,6 +182,35 @@ def test_checks_of_nodes_that_did_not_run_have_no_result(checked: CheckedProject
     checked.project.write(two_branches())
     blocked = {"group_by_5": node_with(RowCount(min=10, blocking=True)), "join_7": node_with(RowCount(min=1))}
     assert set(checked.run(checked.definitions(blocked)).checks) == {"group_by_5: row_count"}
+
+
+def test_blocking_check_stops_no_other_flow_that_reads_what_is_not_below_it(
+    checked: CheckedProject, tmp_path: Path
+) -> None:
+    data = tmp_path / "passed_on.csv"
+    checked.project.write([*two_branches(), write_file(9, 8, data)])
+    checked.project.write([read_csv(1, data), formula(2, 1, "f", "[b]")], "reader")
+    run = checked.run(checked.definitions({"group_by_5": node_with(RowCount(min=10, blocking=True))}))
+    assert not run.is_success
+    assert {"group_by_5", "output_9", "formula_2"} <= run.materialized
+    assert "join_7" not in run.materialized
+
+
+def test_development_step_is_split_only_around_blocking_checks(project: Project) -> None:
+    def steps(**nodes: NodeConfig) -> dict[str, set[str]]:
+        project.write(two_branches())
+        job = CheckedProject(project).definitions(nodes).resolve_implicit_global_asset_job_def()
+        return {
+            step.name: {key.path[-1] for key in job.asset_layer.get_asset_keys_for_node_name(step.name)}
+            for step in job.nodes
+        }
+
+    assert set(steps(group_by_5=node_with(RowCount(min=1)))) == {"shop"}
+    blocking = steps(group_by_5=node_with(RowCount(min=1, blocking=True)))
+    assert {name: nodes for name, nodes in blocking.items() if name != "shop"} == {
+        "shop__group_by_5": {"group_by_5"},
+        "shop__join_7": {"join_7"},
+    }
 
 
 def test_retry_from_asset_failure_has_the_checked_node_and_what_is_below(checked: CheckedProject) -> None:
