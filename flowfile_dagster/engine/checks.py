@@ -6,12 +6,13 @@ collect counts these rows and takes a few of them along.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from flowfile_dagster.columns.dtypes import dtype_text
 from flowfile_dagster.contract.node_type import NODE_FAILURES
@@ -36,10 +37,25 @@ class _AnyCheck(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_]+$")
+    # Bounds are validators: Dagster's components take no fields with annotated constraints.
+    name: str | None = None
     output: str | None = None
     blocking: bool = False
     severity: Literal["error", "warn"] = "error"
+
+    @field_validator("name")
+    @classmethod
+    def _refuse_odd_name(cls, name: str | None) -> str | None:
+        if name is not None and not re.fullmatch(r"[A-Za-z0-9_]+", name):
+            raise ValueError("a name has letters, digits and underscores only")
+        return name
+
+    @field_validator("columns", "values", check_fields=False)
+    @classmethod
+    def _refuse_nothing(cls, given: Sequence[object]) -> Sequence[object]:
+        if not given:
+            raise ValueError("name at least one")
+        return given
 
     @model_validator(mode="after")
     def _refuse_blocking_warning(self) -> _AnyCheck:
@@ -79,7 +95,14 @@ class FanOut(_AnyCheck):
     """The result has at most `max_ratio` times as many rows as the node's left input (for most nodes, its only one)."""
 
     type: Literal["fan_out"] = "fan_out"
-    max_ratio: float = Field(gt=0)
+    max_ratio: float
+
+    @field_validator("max_ratio")
+    @classmethod
+    def _refuse_nothing_allowed(cls, ratio: float) -> float:
+        if not ratio > 0:
+            raise ValueError("must be greater than 0")
+        return ratio
 
     def judge(self, counts: RowCounts) -> Judgement:
         """Compare the number of rows with that of the left input."""
@@ -99,7 +122,7 @@ class Unique(_AnyCheck):
     """No two rows have the same values in `columns`. Rows with a null in one of them do not count."""
 
     type: Literal["unique"] = "unique"
-    columns: Sequence[str] = Field(min_length=1)
+    columns: Sequence[str]
 
     def broken_rows(self, schema: pl.Schema) -> pl.Expr:
         """Every row whose values another row has, too."""
@@ -117,7 +140,7 @@ class NotNull(_AnyCheck):
     """No row has a null in one of `columns`."""
 
     type: Literal["not_null"] = "not_null"
-    columns: Sequence[str] = Field(min_length=1)
+    columns: Sequence[str]
 
     def broken_rows(self, schema: pl.Schema) -> pl.Expr:
         """Every row with a null in one of the columns."""
@@ -135,7 +158,7 @@ class AcceptedValues(_AnyCheck):
 
     type: Literal["accepted_values"] = "accepted_values"
     column: str
-    values: Sequence[str | int | float | bool] = Field(min_length=1)
+    values: Sequence[str | int | float | bool]
 
     @property
     def columns(self) -> Sequence[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias, TypeVar
 
 import dagster as dg
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from flowfile_dagster.engine.checks import Check, FanOut
 from flowfile_dagster.engine.collect import Engine
@@ -29,8 +29,14 @@ class Freshness(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    fail_after_hours: float = Field(gt=0)
-    warn_after_hours: float | None = Field(default=None, gt=0)
+    fail_after_hours: float
+    warn_after_hours: float | None = None
+
+    @model_validator(mode="after")
+    def _refuse_disorder(self) -> Freshness:
+        if not 0 < (self.warn_after_hours or self.fail_after_hours) <= self.fail_after_hours:
+            raise ValueError("`fail_after_hours` must be positive, and `warn_after_hours` come before it")
+        return self
 
 
 class NodeConfig(dg.Model, dg.Resolvable):

@@ -52,7 +52,7 @@ def build_definitions(
         engine: which of Polars' engines runs the plans. Default: in-memory in development, else Polars' choice.
         schema_checks: whose schemas an asset check compares with the predicted ones after each run: those of nodes
             that read something outside (``sources``), ``all``, or ``none``. Whatever is chosen, a difference is
-            logged and shown with the materialization.
+            in the metadata of the materialization.
         overrides: what is said of single flows, by group (``folder/flow``), instead of what is said for all.
         root: the folder that relative paths in flows stand under. Default: each flow file's folder, then the
             current working directory.
@@ -66,7 +66,7 @@ def build_definitions(
         the key ``flowfile_io_manager``. A file that does not load becomes one asset that says why.
 
     Raises:
-        ConfigError: `overrides` names a flow or node that there is not.
+        ConfigError: `overrides` names a flow, node or output that there is not, or two checks have one name.
     """
     io_manager = io_manager or shared_io_manager()
     root_path = None if root is None else Path(root).resolve()

@@ -127,11 +127,12 @@ def test_empty_result_breaks_no_row_check() -> None:
     ("given", "message"),
     [
         ({"type": "row_count"}, "give `min`, `max` or both"),
-        ({"type": "unique", "columns": []}, "at least 1 item"),
+        ({"type": "unique", "columns": []}, "name at least one"),
         ({"type": "not_null", "columns": ["a"], "blocking": True, "severity": "warn"}, "never blocks"),
         ({"type": "uniqe", "columns": ["a"]}, "'uniqe' found using 'type' does not match"),
         ({"type": "unique", "columns": ["a"], "block": True}, "Extra inputs are not permitted"),
         ({"type": "fan_out", "max_ratio": 0}, "greater than 0"),
+        ({"type": "row_count", "min": 1, "name": "a b"}, "letters, digits and underscores only"),
     ],
 )
 def test_check_that_says_nothing_useful_is_refused(given: dict[str, Any], message: str) -> None:
