@@ -34,6 +34,7 @@ from flowfile_dagster.flow.resolve import resolve_graph
 from flowfile_dagster.flow.text import FlowText
 from flowfile_dagster.lineage.columns import ColumnGraph, ColumnId, flow_columns
 from flowfile_dagster.lineage.table import lineage_table
+from flowfile_dagster.plan.checked import checked_nodes
 from flowfile_dagster.plan.fusion import performance_segments
 from flowfile_dagster.plan.node_hash import settings_hash
 from flowfile_dagster.plan.segments import Segment, development_segments
@@ -46,20 +47,27 @@ _MAX_WATCHED_FOLDERS = 1000
 
 
 def compile_flow(
-    text: FlowText, *, root: Path | None, parameters: Mapping[str, object], store: ResultStore | None
+    text: FlowText,
+    *,
+    root: Path | None,
+    parameters: Mapping[str, object],
+    checked: Mapping[str, bool],
+    store: ResultStore | None,
 ) -> CompiledFlow | BrokenFlow:
     """The compiled form of a flow file's text; a flow that does not load gives a `BrokenFlow`, never an error."""
     try:
         document = parse_document(text)
         graph = resolve_graph(document, parameters=parameters, root=root)
-        return _compile(document, graph, store)
+        return _compile(document, graph, checked, store)
     except FlowfileDagsterError as error:
         return BrokenFlow(text.path.stem, str(text.path), str(error))
     except Exception as error:  # noqa: BLE001  one flow must not take down the others
         return BrokenFlow(text.path.stem, str(text.path), f"{text.path}: {type(error).__name__}: {error}")
 
 
-def _compile(document: FlowDocument, graph: FlowGraph, store: ResultStore | None) -> CompiledFlow:
+def _compile(
+    document: FlowDocument, graph: FlowGraph, checked: Mapping[str, bool], store: ResultStore | None
+) -> CompiledFlow:
     names = node_names(graph)
     context = NodeContext(graph, is_prediction=True)
     unread: list[Path] = []
@@ -89,7 +97,10 @@ def _compile(document: FlowDocument, graph: FlowGraph, store: ResultStore | None
             for definition in {item.name: item for item in document.settings.parameters}.values()
         ],
         nodes=[_node(node, names, predictions[node.node_id], columns, context) for node in graph.nodes.values()],
-        segments=[_segment(segment, graph, predictions) for segment in performance_segments(graph)],
+        segments=[
+            _segment(segment, graph, predictions)
+            for segment in performance_segments(graph, checked=checked_nodes(graph, checked))
+        ],
         awaited=awaited,
         awaited_files=sorted({str(path) for path in unread}) if has_opaque else [],
     )

@@ -27,13 +27,14 @@ def render_preview(frame: pl.LazyFrame, rows: int) -> str:
         rows: how many rows the result has.
     """
     try:
-        return _render(collect(frame.head(SAMPLED_ROWS)), rows)
+        return render_rows(collect(frame.head(SAMPLED_ROWS)), rows)
     except NODE_FAILURES as error:  # looking at a result must not lose it
         _log.warning("no preview: %s", error)
         return f"no preview: {markdown_cell(str(error))}"
 
 
-def _render(sample: pl.DataFrame, rows: int) -> str:
+def render_rows(sample: pl.DataFrame, rows: int) -> str:
+    """Some of `rows` rows as a markdown table of at most 32 KB."""
     if not sample.width:
         return "no columns"
     shown = sample.head(SHOWN_ROWS)

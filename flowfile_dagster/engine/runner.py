@@ -37,6 +37,8 @@ from flowfile_dagster.store.store import ResultStore
 
 #: The inputs that take part, for each node of a segment that may run.
 Members: TypeAlias = Mapping[int, Sequence[Input]]
+#: Whether what is below a node may run, given all results so far.
+Verify: TypeAlias = Callable[[int, Mapping[int, Manifest]], bool]
 
 
 def default_engine(mode: ExecutionMode) -> Engine:
@@ -53,6 +55,7 @@ def run_segments(
     ref_key: Callable[[FlowNode], Sequence[str]],
     engine: Engine = "in-memory",
     engines: Mapping[int, Engine] | None = None,
+    verify: Verify | None = None,
 ) -> Iterator[NodeEvent]:
     """Bring the targets up to date, computing what they need and what is not there.
 
@@ -64,6 +67,7 @@ def run_segments(
         ref_key: the key under which a node's latest materialization is referred to in the store.
         engine: which of Polars' engines runs the plans.
         engines: engines for single segments, by root.
+        verify: asked about each result before it is told; where it says no, what is below does not run.
 
     Yields:
         Events for each target, and for each segment that had to run for them, in topological order.
@@ -72,7 +76,11 @@ def run_segments(
     run = _Run(NodeContext(graph, engine=engine), store, ref_key, engines or {}, ordered_nodes(graph, stored))
     plan = plan_run(graph, segments, targets, run.plan_inputs(), run.context)
     for _, stages in groupby(plan.stages, key=_bundle_of):
-        yield from run.settle(list(stages), plan.targets)
+        for event in run.settle(list(stages), plan.targets):
+            is_there = isinstance(event, (NodeComputed, NodeReused))
+            if verify is not None and is_there and not verify(event.node_id, run.manifests):
+                run.stopped_by[event.node_id] = event.node_id
+            yield event
 
 
 @dataclass
@@ -91,6 +99,7 @@ class _Run:
     contents: dict[tuple[int, str], str] = field(default_factory=dict[tuple[int, str], str])
     manifests: dict[int, Manifest] = field(default_factory=dict[int, Manifest])
     open_handles: dict[int, frozenset[str]] = field(default_factory=dict[int, "frozenset[str]"])
+    stopped_by: dict[int, int] = field(default_factory=dict[int, int])
 
     @property
     def graph(self) -> FlowGraph:
@@ -135,6 +144,14 @@ class _Run:
     def _prepare(self, stage: Stage) -> Generator[NodeEvent, None, Members | None]:
         """Admit the nodes of a segment; gives those that take part, or None where there is nothing to compute."""
         segment = stage.segment
+        stop = self._stop_above(segment)
+        if stop is not None:
+            self.stopped_by[segment.root] = stop
+            self.outcomes.update(dict.fromkeys(segment.nodes, "skipped"))
+            if stage.action != "leave":
+                because = f"a blocking check of node {stop} failed"
+                yield NodeSkipped(segment.root, because, is_deliberate=False)
+            return None
         if stage.action == "leave":
             self.outcomes.update(dict.fromkeys(segment.nodes, "done"))
             try:
@@ -152,6 +169,10 @@ class _Run:
             yield from self._left_out(members)
             return None
         return members
+
+    def _stop_above(self, segment: Segment) -> int | None:
+        """A node that a segment hangs on, and whose result was found wanting."""
+        return next((self.stopped_by[root] for root in segment.inputs if root in self.stopped_by), None)
 
     def _finish(self, stage: Stage, members: Members, context: NodeContext, *, is_target: bool) -> Iterator[NodeEvent]:
         segment = stage.segment

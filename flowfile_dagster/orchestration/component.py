@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.flow.graph import ExecutionMode
-from flowfile_dagster.orchestration.config import FlowConfig
+from flowfile_dagster.orchestration.config import FlowConfig, SchemaChecks
 from flowfile_dagster.orchestration.definitions import build_definitions
 from flowfile_dagster.orchestration.io_manager import shared_io_manager
 from flowfile_dagster.orchestration.translator import FlowfileTranslator, FlowOutput, OutputEdges
@@ -49,6 +49,7 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
         flows: a folder with flow files, a flow file, or a list of these.
         mode: ``development`` (one asset per node) or ``performance`` (one per fused segment), for all flows.
         engine: which of Polars' engines runs the plans.
+        schema_checks: whose schemas are compared with the predicted ones: ``sources``, ``all`` or ``none``.
         overrides: what is said of single flows, by group (``folder/flow``).
         root: the folder that relative paths in flows stand under.
         store: the folder that results are kept in.
@@ -59,6 +60,7 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
     flows: str | Sequence[str]
     mode: ExecutionMode | None = None
     engine: Engine | None = None
+    schema_checks: SchemaChecks = "sources"
     overrides: dict[str, FlowConfig] = Field(default_factory=dict)
     root: str | None = None
     store: str | None = None
@@ -85,6 +87,7 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
             [folder / path for path in flows],
             mode=self.mode,
             engine=self.engine,
+            schema_checks=self.schema_checks,
             overrides=self.overrides,
             root=None if self.root is None else folder / self.root,
             translator=self._translator(),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import TypeAlias
 
 import dagster as dg
 
@@ -12,22 +14,34 @@ from flowfile_dagster.engine.runner import default_engine, engine_that_runs, run
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
 from flowfile_dagster.flow.names import node_names
+from flowfile_dagster.orchestration.checks import NodeCheck, StepChecks
 from flowfile_dagster.orchestration.config import FlowConfig
 from flowfile_dagster.orchestration.io_manager import StoredResult
 from flowfile_dagster.orchestration.metadata import result_metadata
 from flowfile_dagster.orchestration.specs import FlowSpecs
+from flowfile_dagster.plan.checked import checked_nodes
 from flowfile_dagster.plan.fusion import performance_segments
 from flowfile_dagster.plan.segments import Segment, development_segments
+from flowfile_dagster.store.index import Manifest
 from flowfile_dagster.store.store import Ref, ResultStore
+
+#: What a step tells Dagster.
+StepEvent: TypeAlias = dg.MaterializeResult[StoredResult] | dg.AssetCheckResult
 
 
 class FlowStep:
     """Runs what is selected of a flow, within one Dagster step."""
 
     def __init__(
-        self, flow: CompiledFlow, specs: FlowSpecs, store: ResultStore, context: dg.AssetExecutionContext
+        self,
+        flow: CompiledFlow,
+        specs: FlowSpecs,
+        checks: Sequence[NodeCheck],
+        store: ResultStore,
+        context: dg.AssetExecutionContext,
     ) -> None:
         self._specs = specs
+        self._checks = checks
         self._store = store
         self._context = context
         self._schemas = {node.node_id: node.schemas for node in flow.nodes}
@@ -37,14 +51,20 @@ class FlowStep:
         self._failures: list[NodeError] = []
         self._not_run: list[int] = []
 
-    def run(
-        self, graph: FlowGraph, mode: ExecutionMode, config: FlowConfig
-    ) -> Iterator[dg.MaterializeResult[StoredResult]]:
-        """Yield each selected asset as it completes; raise at the end if any node failed."""
+    def run(self, graph: FlowGraph, mode: ExecutionMode, config: FlowConfig) -> Iterator[StepEvent]:
+        """Yield each selected asset as it completes; raise at the end if a node or a blocking check failed."""
         selected = self._context.selected_asset_keys
         outputs = {output: spec.key for output, spec in self._specs.by_output.items() if spec.key in selected}
         targets = {node_id for node_id, _ in outputs}
-        segments = development_segments(graph) if mode == "development" else performance_segments(graph, targets)
+        segments = (
+            development_segments(graph)
+            if mode == "development"
+            else performance_segments(graph, targets, checked_nodes(graph, config.checked))
+        )
+        chosen_checks = self._context.selected_asset_check_keys
+        checks = StepChecks(
+            [check for check in self._checks if check.spec.key in chosen_checks], selected, graph, self._store
+        )
         ref_key = self._ref_key(graph)
         by_root = {segment.root: segment for segment in segments}
         chosen = config.engine or default_engine(mode)
@@ -64,6 +84,7 @@ class FlowStep:
             ref_key=ref_key,
             engine=chosen,
             engines=engines,
+            verify=checks.verify,
         ):
             self._note(event, graph)
             if isinstance(event, (NodeComputed, NodeReused)):
@@ -72,14 +93,16 @@ class FlowStep:
                     if node_id == event.node_id:
                         ran = engines.get(node_id, chosen)
                         ran = engine_that_runs(by_root[node_id], graph.nodes[node_id], ran)
-                        yield self._result(
-                            event,
-                            handle,
-                            key,
-                            {"flowfile/mode": mode, "flowfile/engine": ran},
-                        )
-        if self._failures:
-            raise dg.Failure(self._summary(), allow_retries=False)
+                        settings = {"flowfile/mode": mode, "flowfile/engine": ran}
+                        yield self._result(event, handle, key, settings, checks.results.get(key, ()))
+        yield from checks.judge_alone(lambda node: self._latest(ref_key(node)))
+        failures = [*map(str, self._failures), *chain.from_iterable(checks.failures.values())]
+        if failures:
+            raise dg.Failure(self._summary(failures), allow_retries=False)
+
+    def _latest(self, key: Sequence[str]) -> Manifest | None:
+        ref = self._store.latest(key)
+        return None if ref is None else self._store.find(ref.node_hash)
 
     def _announce(self, graph: FlowGraph, segments: Sequence[Segment], targets: Collection[int]) -> None:
         """Say what is computed together, and from how much: all that is known of a step that is killed."""
@@ -97,7 +120,12 @@ class FlowStep:
         return lambda node: ("nodes", *self._specs.place.key_prefix, names[node.node_id])
 
     def _result(
-        self, event: NodeComputed | NodeReused, handle: str, key: dg.AssetKey, settings: Mapping[str, str]
+        self,
+        event: NodeComputed | NodeReused,
+        handle: str,
+        key: dg.AssetKey,
+        settings: Mapping[str, str],
+        checks: Sequence[dg.AssetCheckResult],
     ) -> dg.MaterializeResult[StoredResult]:
         predicted = self._schemas[event.node_id].get(handle)
         table = event.manifest.outputs.get(handle)
@@ -105,6 +133,7 @@ class FlowStep:
             asset_key=key,
             value=StoredResult(event.manifest.node_hash, handle),
             metadata={**result_metadata(event, handle, predicted, self._store), **settings},
+            check_results=checks,
             data_version=dg.DataVersion(event.manifest.node_hash if table is None else table.content_hash),
         )
 
@@ -120,8 +149,8 @@ class FlowStep:
             case _:
                 pass
 
-    def _summary(self) -> str:
-        first, *others = (str(error) for error in self._failures)
+    def _summary(self, failures: Sequence[str]) -> str:
+        first, *others = failures
         lines = [first, *(f"also failed: {text}" for text in others)]
         if self._not_run:
             lines.append(f"not run because of this: nodes {', '.join(map(str, self._not_run))}")

@@ -21,6 +21,7 @@ ROOMS: list[set[str]] = [
     {"lineage"},
     {"compile"},
     {"api"},
+    {"testing"},
     {"orchestration"},
     {"preload", "cli"},
 ]

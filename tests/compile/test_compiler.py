@@ -16,7 +16,7 @@ from tests.factories import JsonObject, fifteen_nodes, formula, manual, node, re
 
 
 def compiled(path: Path, **parameters: object) -> CompiledFlow | BrokenFlow:
-    return compile_flow(read_flow_text(path), root=None, parameters=parameters, store=None)
+    return compile_flow(read_flow_text(path), root=None, parameters=parameters, checked={}, store=None)
 
 
 def through_json(flow: CompiledFlow | BrokenFlow) -> CompiledFlow | BrokenFlow:
