@@ -22,19 +22,31 @@ if TYPE_CHECKING:
     from flowfile_dagster.orchestration.definitions import build_definitions
     from flowfile_dagster.orchestration.executor import flowfile_executor
     from flowfile_dagster.orchestration.io_manager import FlowfileIOManager
+    from flowfile_dagster.orchestration.partitions import (
+        DynamicPartitions,
+        FilePartitions,
+        MultiPartitions,
+        StaticPartitions,
+        TimePartitions,
+    )
 
 _MODULES = {
     "ConfigError": "errors",
+    "DynamicPartitions": "orchestration.partitions",
+    "FilePartitions": "orchestration.partitions",
     "Flow": "api",
-    "FlowRun": "api",
     "FlowConfig": "orchestration.config",
     "FlowFileError": "errors",
+    "FlowRun": "api",
     "FlowfileDagsterError": "errors",
     "FlowfileIOManager": "orchestration.io_manager",
+    "MultiPartitions": "orchestration.partitions",
     "NodeConfig": "orchestration.config",
     "NodeError": "errors",
     "NodeProblem": "errors",
     "ParameterError": "errors",
+    "StaticPartitions": "orchestration.partitions",
+    "TimePartitions": "orchestration.partitions",
     "build_definitions": "orchestration.definitions",
     "flowfile_executor": "orchestration.executor",
     "load_flow": "api",
@@ -42,16 +54,21 @@ _MODULES = {
 
 __all__ = [
     "ConfigError",
+    "DynamicPartitions",
+    "FilePartitions",
     "Flow",
     "FlowConfig",
     "FlowFileError",
     "FlowRun",
     "FlowfileDagsterError",
     "FlowfileIOManager",
+    "MultiPartitions",
     "NodeConfig",
     "NodeError",
     "NodeProblem",
     "ParameterError",
+    "StaticPartitions",
+    "TimePartitions",
     "build_definitions",
     "flowfile_executor",
     "load_flow",

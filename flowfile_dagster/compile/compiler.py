@@ -22,12 +22,11 @@ from flowfile_dagster.compile.form import (
 )
 from flowfile_dagster.contract.node_type import Source
 from flowfile_dagster.engine.context import NodeContext
-from flowfile_dagster.errors import FlowfileDagsterError, NodeProblem
+from flowfile_dagster.errors import FlowfileDagsterError, NodeProblem, ParameterError
 from flowfile_dagster.flow.document import FlowDocument, parse_document
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
 from flowfile_dagster.flow.lineage import compose_lineage
 from flowfile_dagster.flow.names import node_names
-from flowfile_dagster.flow.parameters import parse_value
 from flowfile_dagster.flow.predict import NodePrediction, predict_graph
 from flowfile_dagster.flow.resolve import resolve_graph
 from flowfile_dagster.flow.text import FlowText
@@ -50,6 +49,8 @@ def compile_flow(
         document = parse_document(text)
         graph = resolve_graph(document, parameters=parameters, root=root)
         return _compile(document, graph, store)
+    except ParameterError as error:
+        return BrokenFlow(text.path.stem, str(text.path), error.cause, parameter=error.name)
     except FlowfileDagsterError as error:
         return BrokenFlow(text.path.stem, str(text.path), str(error))
     except Exception as error:  # noqa: BLE001  one flow must not take down the others
@@ -78,7 +79,7 @@ def _compile(document: FlowDocument, graph: FlowGraph, store: ResultStore | None
             CompiledParameter(
                 definition.name,
                 definition.type,
-                parse_value(definition, definition.default_value),
+                graph.parameters[definition.name],
                 definition.description,
                 list(definition.enum_values or ()),
             )

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 ExecutionMode: TypeAlias = Literal["development", "performance"]
 
 #: Raise when the meaning of a field changes: older files are then compiled anew.
-COMPILED_FORMAT = 5
+COMPILED_FORMAT = 6
 
 #: Columns in order: (name, dtype text).
 SchemaText: TypeAlias = Sequence[tuple[str, str]]
@@ -83,7 +83,7 @@ class CompiledSegment:
 
 @dataclass(frozen=True)
 class CompiledParameter:
-    """A flow parameter as declared; `default` is its typed value."""
+    """A flow parameter as declared; `default` is its typed value, the project's where it gives one."""
 
     name: str
     type: str
@@ -114,11 +114,12 @@ class CompiledFlow:
 
 @dataclass(frozen=True)
 class BrokenFlow:
-    """A flow file that did not load, and why."""
+    """A flow file that did not load, and why. `parameter`: the given one that it does not take, if that is why."""
 
     name: str
     path: str
     error: str
+    parameter: str | None = None
 
 
 def to_json(flow: CompiledFlow | BrokenFlow) -> dict[str, Any]:

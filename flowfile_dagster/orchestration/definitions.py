@@ -15,11 +15,13 @@ import dagster as dg
 
 from flowfile_dagster.compile.cache import CompileCache, CompiledEntry, FlowRequest
 from flowfile_dagster.compile.form import BrokenFlow, CompiledFlow
+from flowfile_dagster.contract.settings import ParameterValue
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.errors import FlowFileError
 from flowfile_dagster.flow.graph import ExecutionMode
 from flowfile_dagster.orchestration.assets import FlowSource, build_broken_asset, build_flow_assets
 from flowfile_dagster.orchestration.config import FlowConfig
+from flowfile_dagster.orchestration.file_sensor import build_file_sensors
 from flowfile_dagster.orchestration.io_manager import STORE_FOLDER, FlowfileIOManager
 from flowfile_dagster.orchestration.launch import build_flow_resource, flow_resource_key
 from flowfile_dagster.orchestration.project import Project, find_flows
@@ -60,7 +62,7 @@ def build_definitions(
         the key ``flowfile_io_manager``. A file that does not load becomes one asset that says why.
 
     Raises:
-        ConfigError: `overrides` names a flow or node that there is not.
+        ConfigError: `overrides` names a flow, node or parameter that there is not, or a value that does not fit.
     """
     io_manager = io_manager or FlowfileIOManager()
     root_path = None if root is None else Path(root).resolve()
@@ -69,11 +71,17 @@ def build_definitions(
     with _paused_garbage_collection(), warnings.catch_warnings():
         # Code references and multi-assets are marked beta; that is our choice, not news for the user's log.
         warnings.simplefilter("ignore", category=dg.BetaWarning)
-        entries = cache.load([FlowRequest(path, root_path) for path in places.values()])
+        overrides = overrides or {}
+        requests = [FlowRequest(path, root_path, _parameters(place, overrides)) for place, path in places.items()]
+        entries = cache.load(requests)
         defaults = FlowConfig(mode=mode, engine=engine)
-        project = Project(dict(zip(places, entries, strict=True)), cache, root_path, defaults, overrides or {})
+        project = Project(dict(zip(places, entries, strict=True)), cache, root_path, defaults, overrides)
         project.refuse_unknown_names()
         return _definitions(project, translator or FlowfileTranslator(), io_manager)
+
+
+def _parameters(place: FlowPlace, overrides: Mapping[str, FlowConfig]) -> Mapping[str, ParameterValue]:
+    return overrides[place.group].parameters if place.group in overrides else {}
 
 
 @contextmanager
@@ -135,9 +143,14 @@ def _definitions(project: Project, translator: FlowfileTranslator, io_manager: F
             built = [build_broken_asset(built, names.free_place(place))]
         names.take(built)
         assets.extend(built)
-    resources = {flow_resource_key(place): build_flow_resource() for place in project.flows}
+    resources = {
+        flow_resource_key(place): build_flow_resource(flow, place, project.config_of(place))
+        for place, flow in project.flows.items()
+    }
     return dg.Definitions(
-        assets=[*assets, *builder.source_specs()], resources={IO_MANAGER_KEY: io_manager, **resources}
+        assets=[*assets, *builder.source_specs()],
+        resources={IO_MANAGER_KEY: io_manager, **resources},
+        sensors=build_file_sensors(project, assets),
     )
 
 
@@ -152,8 +165,11 @@ def _build_assets(
         specs = builder.flow_specs(place, project.mode_of(place))
     except FlowFileError as error:
         return BrokenFlow(flow.name, flow.path, str(error))
-    source = FlowSource(project.cache, entry.key, project.root)
-    return build_flow_assets(flow, specs, source, project.config_of(place)) if specs.by_output else []
+    source = FlowSource(project.cache, entry.key, project.root, project.folder_of(place))
+    config = project.config_of(place)
+    if config.partitions is not None:
+        specs = specs.partitioned(config.partitions.build(place))
+    return build_flow_assets(flow, specs, source, config) if specs.by_output else []
 
 
 def _store_folder(io_manager: FlowfileIOManager) -> Path | None:

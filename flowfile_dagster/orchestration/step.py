@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -25,11 +26,17 @@ class FlowStep:
     """Runs what is selected of a flow, within one Dagster step."""
 
     def __init__(
-        self, flow: CompiledFlow, specs: FlowSpecs, store: ResultStore, context: dg.AssetExecutionContext
+        self,
+        flow: CompiledFlow,
+        specs: FlowSpecs,
+        store: ResultStore,
+        context: dg.AssetExecutionContext,
+        partition: str | None = None,
     ) -> None:
         self._specs = specs
         self._store = store
         self._context = context
+        self._partition = () if partition is None else (f"@{partition}",)
         self._schemas = {node.node_id: node.schemas for node in flow.nodes}
         self._source_bytes = {
             node.node_id: sum(size for source in node.sources for _, size, _, _ in source.state) for node in flow.nodes
@@ -54,6 +61,7 @@ class FlowStep:
             for node_id in graph.nodes
             if (named := config.nodes.get(names[node_id])) is not None and named.engine is not None
         }
+        used = {"flowfile/parameters": dict(graph.parameters)} if graph.parameters else {}
         if mode == "performance":
             self._announce(graph, segments, targets)
         for event in run_segments(
@@ -76,7 +84,7 @@ class FlowStep:
                             event,
                             handle,
                             key,
-                            {"flowfile/mode": mode, "flowfile/engine": ran},
+                            {"flowfile/mode": mode, "flowfile/engine": ran, **used},
                         )
         if self._failures:
             raise dg.Failure(self._summary(), allow_retries=False)
@@ -94,10 +102,10 @@ class FlowStep:
     def _ref_key(self, graph: FlowGraph) -> Callable[[FlowNode], Sequence[str]]:
         """The node's own key in the store, whichever of its outputs are assets."""
         names = node_names(graph)
-        return lambda node: ("nodes", *self._specs.place.key_prefix, names[node.node_id])
+        return lambda node: ("nodes", *self._specs.place.key_prefix, names[node.node_id], *self._partition)
 
     def _result(
-        self, event: NodeComputed | NodeReused, handle: str, key: dg.AssetKey, settings: Mapping[str, str]
+        self, event: NodeComputed | NodeReused, handle: str, key: dg.AssetKey, settings: Mapping[str, Any]
     ) -> dg.MaterializeResult[StoredResult]:
         predicted = self._schemas[event.node_id].get(handle)
         table = event.manifest.outputs.get(handle)
