@@ -50,7 +50,7 @@ def compile_flow(
         graph = resolve_graph(document, parameters=parameters, root=root)
         return _compile(document, graph, store)
     except ParameterError as error:
-        return BrokenFlow(text.path.stem, str(text.path), error.cause, parameter=error.name)
+        return BrokenFlow(text.path.stem, str(text.path), str(error), parameter=error.name)
     except FlowfileDagsterError as error:
         return BrokenFlow(text.path.stem, str(text.path), str(error))
     except Exception as error:  # noqa: BLE001  one flow must not take down the others

@@ -80,7 +80,7 @@ def refuse_wrong_parameters(place: FlowPlace, config: FlowConfig, flow: Compiled
     """Raise a `ConfigError` where a flow's configuration does not fit the parameters that the flow has."""
     if isinstance(flow, BrokenFlow):
         if flow.parameter in config.parameters:
-            raise ConfigError(place.group, f"parameters.{flow.parameter}", flow.error)
+            raise ConfigError(place.group, "parameters", flow.error)
         return
     known = {parameter.name: parameter for parameter in flow.parameters}
     _refuse_unknown(place, "required_parameters", config.required_parameters, known)

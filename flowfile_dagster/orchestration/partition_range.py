@@ -75,6 +75,8 @@ def _tell(
     tags = dict(result.tags or {})
     if result.data_version is not None:
         tags["dagster/data_version"] = result.data_version.value
+    if isinstance(partition, dg.MultiPartitionKey):
+        tags |= {f"dagster/partition/{name}": part for name, part in partition.keys_by_dimension.items()}
     context.log_event(dg.AssetMaterialization(key, partition=partition, metadata=result.metadata, tags=tags))
 
 
