@@ -24,13 +24,22 @@ if TYPE_CHECKING:
     from flowfile_dagster.orchestration.definitions import build_definitions
     from flowfile_dagster.orchestration.executor import flowfile_executor
     from flowfile_dagster.orchestration.io_manager import FlowfileIOManager
+    from flowfile_dagster.orchestration.partitions import (
+        DynamicPartitions,
+        FilePartitions,
+        MultiPartitions,
+        StaticPartitions,
+        TimePartitions,
+    )
     from flowfile_dagster.orchestration.translator import FlowfileTranslator, FlowOutput, OutputEdges
     from flowfile_dagster.testing.runner import find_tests
 
 _MODULES = {
     "AcceptedValues": "engine.checks",
     "ConfigError": "errors",
+    "DynamicPartitions": "orchestration.partitions",
     "FanOut": "engine.checks",
+    "FilePartitions": "orchestration.partitions",
     "Flow": "api",
     "FlowConfig": "orchestration.config",
     "FlowFileError": "errors",
@@ -41,6 +50,7 @@ _MODULES = {
     "FlowfileIOManager": "orchestration.io_manager",
     "FlowfileTranslator": "orchestration.translator",
     "Freshness": "orchestration.config",
+    "MultiPartitions": "orchestration.partitions",
     "NodeConfig": "orchestration.config",
     "NodeError": "errors",
     "NodeProblem": "errors",
@@ -48,6 +58,8 @@ _MODULES = {
     "OutputEdges": "orchestration.translator",
     "ParameterError": "errors",
     "RowCount": "engine.checks",
+    "StaticPartitions": "orchestration.partitions",
+    "TimePartitions": "orchestration.partitions",
     "Unique": "engine.checks",
     "build_definitions": "orchestration.definitions",
     "find_tests": "testing.runner",
@@ -58,7 +70,9 @@ _MODULES = {
 __all__ = [
     "AcceptedValues",
     "ConfigError",
+    "DynamicPartitions",
     "FanOut",
+    "FilePartitions",
     "Flow",
     "FlowConfig",
     "FlowFileError",
@@ -69,6 +83,7 @@ __all__ = [
     "FlowfileIOManager",
     "FlowfileTranslator",
     "Freshness",
+    "MultiPartitions",
     "NodeConfig",
     "NodeError",
     "NodeProblem",
@@ -76,6 +91,8 @@ __all__ = [
     "OutputEdges",
     "ParameterError",
     "RowCount",
+    "StaticPartitions",
+    "TimePartitions",
     "Unique",
     "build_definitions",
     "find_tests",

@@ -22,13 +22,12 @@ from flowfile_dagster.compile.form import (
 )
 from flowfile_dagster.contract.node_type import Source
 from flowfile_dagster.engine.context import NodeContext
-from flowfile_dagster.errors import FlowfileDagsterError
+from flowfile_dagster.errors import FlowfileDagsterError, ParameterError
 from flowfile_dagster.flow.document import FlowDocument, parse_document
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
 from flowfile_dagster.flow.lineage import compose_lineage
 from flowfile_dagster.flow.names import node_names
 from flowfile_dagster.flow.outside import sources_of, target_of
-from flowfile_dagster.flow.parameters import parse_value
 from flowfile_dagster.flow.predict import NodePrediction, predict_graph
 from flowfile_dagster.flow.resolve import resolve_graph
 from flowfile_dagster.flow.text import FlowText
@@ -59,6 +58,8 @@ def compile_flow(
         document = parse_document(text)
         graph = resolve_graph(document, parameters=parameters, root=root)
         return _compile(document, graph, checked, store)
+    except ParameterError as error:
+        return BrokenFlow(text.path.stem, str(text.path), str(error), parameter=error.name)
     except FlowfileDagsterError as error:
         return BrokenFlow(text.path.stem, str(text.path), str(error))
     except Exception as error:  # noqa: BLE001  one flow must not take down the others
@@ -90,7 +91,7 @@ def _compile(
             CompiledParameter(
                 definition.name,
                 definition.type,
-                parse_value(definition, definition.default_value),
+                graph.parameters[definition.name],
                 definition.description,
                 list(definition.enum_values or ()),
             )

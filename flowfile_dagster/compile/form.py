@@ -87,7 +87,7 @@ class CompiledSegment:
 
 @dataclass(frozen=True)
 class CompiledParameter:
-    """A flow parameter as declared; `default` is its typed value."""
+    """A flow parameter as declared; `default` is its typed value, the project's where it gives one."""
 
     name: str
     type: str
@@ -118,11 +118,12 @@ class CompiledFlow:
 
 @dataclass(frozen=True)
 class BrokenFlow:
-    """A flow file that did not load, and why."""
+    """A flow file that did not load, and why. `parameter`: the given one that it does not take, if that is why."""
 
     name: str
     path: str
     error: str
+    parameter: str | None = None
 
 
 def to_json(flow: CompiledFlow | BrokenFlow) -> dict[str, Any]:

@@ -11,13 +11,15 @@ import dagster as dg
 from flowfile_dagster.compile.cache import CompileCache
 from flowfile_dagster.compile.form import BrokenFlow, CompiledFlow
 from flowfile_dagster.contract.node_type import Trait
-from flowfile_dagster.flow.document import parse_document
-from flowfile_dagster.flow.graph import FlowGraph
+from flowfile_dagster.flow.document import FlowDocument, parse_document
+from flowfile_dagster.flow.parameters import resolve_values
 from flowfile_dagster.flow.resolve import resolve_graph
 from flowfile_dagster.orchestration.checks import NodeCheck, find_checks
 from flowfile_dagster.orchestration.config import FlowConfig
 from flowfile_dagster.orchestration.io_manager import FlowfileIOManager
 from flowfile_dagster.orchestration.launch import LaunchSettings, flow_resource_key
+from flowfile_dagster.orchestration.parameters import tell_parameters
+from flowfile_dagster.orchestration.partition_range import run_partitions
 from flowfile_dagster.orchestration.specs import FlowSpecs
 from flowfile_dagster.orchestration.step import FlowStep, StepEvent
 from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY, FlowPlace
@@ -25,15 +27,17 @@ from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY, FlowPlace
 
 @dataclass(frozen=True)
 class FlowSource:
-    """Where a step finds the flow that was compiled: the cache, the key in it, and the root for relative paths."""
+    """Where a step finds the flow that was compiled: the cache, the key in it, the root for relative paths, if one
+    was given, and the folder that they stand under first."""
 
     cache: CompileCache
     key: str
     root: Path | None
+    folder: Path
 
-    def read_graph(self, flow: CompiledFlow) -> FlowGraph:
-        """The graph of the flow as it was when it was compiled."""
-        return resolve_graph(parse_document(self.cache.read_text(self.key, Path(flow.path))), root=self.root)
+    def read_document(self, flow: CompiledFlow) -> FlowDocument:
+        """The flow as it was when it was compiled."""
+        return parse_document(self.cache.read_text(self.key, Path(flow.path)))
 
 
 def build_flow_assets(
@@ -42,13 +46,14 @@ def build_flow_assets(
     """The assets of a flow: in development one step for any selection of nodes, in performance one per segment.
 
     Segments that are collected together share a step, too, and so do those of a flow with a gate: Dagster would skip
-    a step below a closed gate even where it runs on what is left open.
+    a step below a closed gate even where it runs on what is left open. A partitioned flow is one step, so that a
+    partition that fails does not keep the others from being finished.
     """
     name = "__".join(specs.place.key_prefix)
     checks = find_checks(flow, specs, config)
-    has_gate = any(GATE in node.traits for node in flow.nodes)
-    if specs.mode == "development" or has_gate:
-        blocking = set() if has_gate else {check.node_id for check in checks if check.spec.blocking}
+    is_one_step = config.partitions is not None or any(GATE in node.traits for node in flow.nodes)
+    if specs.mode == "development" or is_one_step:
+        blocking = set() if is_one_step else {check.node_id for check in checks if check.spec.blocking}
         homes = _steps_around(flow, blocking)
     else:
         homes = {segment.root: segment.root if segment.bundle is None else segment.bundle for segment in specs.segments}
@@ -98,14 +103,29 @@ def _build_step(
         can_subset=True,
         required_resource_keys={IO_MANAGER_KEY, launch_key},
         description=flow.description or None,
+        backfill_policy=dg.BackfillPolicy(config.max_partitions_per_run) if config.partitions else None,
     )
     def run_flow(context: dg.AssetExecutionContext) -> Iterator[StepEvent]:
         io_manager: FlowfileIOManager = context.resources.original_resource_dict[IO_MANAGER_KEY]
         store = io_manager.open_store(context.instance)
         launched: LaunchSettings = context.resources.original_resource_dict[launch_key]
-        yield from FlowStep(flow, specs, own_checks, store, context).run(
-            source.read_graph(flow), launched.mode or specs.mode, config
-        )
+        document = source.read_document(flow)
+        given = {**config.parameters, **launched.parameters}
+        bound = config.partitions.parameters if config.partitions else ()
+        tell_parameters(context, specs.place, resolve_values(document, given), bound)
+
+        def run(partition: str | None = None) -> Iterator[StepEvent]:
+            values = dict[str, object](given)
+            if config.partitions and partition is not None:
+                values |= config.partitions.values(partition, source.folder)
+            graph = resolve_graph(document, parameters=values, root=source.root)
+            step = FlowStep(flow, specs, own_checks, store, context, partition)
+            yield from step.run(graph, launched.mode or specs.mode, config)
+
+        if config.partitions:
+            yield from run_partitions(context, run, store, [spec.key for spec in outputs])
+        else:
+            yield from run()
 
     return run_flow
 

@@ -8,9 +8,11 @@ from typing import Literal, TypeAlias, TypeVar
 import dagster as dg
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from flowfile_dagster.contract.settings import ParameterValue
 from flowfile_dagster.engine.checks import Check, FanOut
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.flow.graph import ExecutionMode
+from flowfile_dagster.orchestration.partitions import Partitions
 
 _T = TypeVar("_T")
 
@@ -60,12 +62,20 @@ class FlowConfig(dg.Model, dg.Resolvable):
         mode: ``development`` (one asset per node) or ``performance`` (one per fused segment).
         engine: which of Polars' engines runs the plans.
         schema_checks: whose schemas an asset check compares with the predicted ones.
+        parameters: values of the flow's parameters, which replace the defaults that stand in the flow file.
+        required_parameters: parameters that every run has to give; Flowfile itself knows only defaults.
+        partitions: how the flow is partitioned, and the parameters that a partition sets.
+        max_partitions_per_run: how many partitions of a backfill one run takes on; default: all of them.
         nodes: by the node's name, as it stands in asset keys.
     """
 
     mode: ExecutionMode | None = None
     engine: Engine | None = None
     schema_checks: SchemaChecks | None = None
+    parameters: Mapping[str, ParameterValue] = Field(default_factory=dict)
+    required_parameters: Sequence[str] = ()
+    partitions: Partitions | None = None
+    max_partitions_per_run: int | None = Field(default=None, ge=1)
     nodes: dict[str, NodeConfig] = Field(default_factory=dict)
 
     @property

@@ -21,6 +21,7 @@ from flowfile_dagster.flow.graph import ExecutionMode
 from flowfile_dagster.orchestration.assets import FlowSource, build_broken_asset, build_flow_assets
 from flowfile_dagster.orchestration.checks import with_freshness
 from flowfile_dagster.orchestration.config import FlowConfig, SchemaChecks
+from flowfile_dagster.orchestration.file_sensor import build_file_sensors
 from flowfile_dagster.orchestration.flow_tests import build_flow_tests
 from flowfile_dagster.orchestration.io_manager import STORE_FOLDER, FlowfileIOManager, shared_io_manager
 from flowfile_dagster.orchestration.launch import build_flow_resource, flow_resource_key
@@ -66,7 +67,8 @@ def build_definitions(
         the key ``flowfile_io_manager``. A file that does not load becomes one asset that says why.
 
     Raises:
-        ConfigError: `overrides` names a flow, node or output that there is not, or two checks have one name.
+        ConfigError: `overrides` names a flow, node, output or parameter that there is not, or a value that does not
+            fit, or two checks have one name.
     """
     io_manager = io_manager or shared_io_manager()
     root_path = None if root is None else Path(root).resolve()
@@ -77,14 +79,15 @@ def build_definitions(
         warnings.simplefilter("ignore", category=dg.BetaWarning)
         defaults = FlowConfig(mode=mode, engine=engine, schema_checks=schema_checks)
         given = overrides or {}
-        requests = [
-            FlowRequest(path, root_path, checked=given.get(place.group, defaults).checked)
-            for place, path in places.items()
-        ]
+        requests = [_request(path, root_path, given.get(place.group, defaults)) for place, path in places.items()]
         entries = dict(zip(places, cache.load(requests), strict=True))
         project = Project(entries, cache, root_path, defaults, given)
         project.refuse_unknown_names()
         return _definitions(project, translator or FlowfileTranslator(), io_manager)
+
+
+def _request(path: Path, root: Path | None, config: FlowConfig) -> FlowRequest:
+    return FlowRequest(path, root, config.parameters, config.checked)
 
 
 @contextmanager
@@ -146,9 +149,14 @@ def _definitions(project: Project, translator: FlowfileTranslator, io_manager: F
             built = [build_broken_asset(built, names.free_place(place))]
         names.take(built)
         assets.extend(built)
-    resources = {flow_resource_key(place): build_flow_resource() for place in project.flows}
+    resources = {
+        flow_resource_key(place): build_flow_resource(flow, place, project.config_of(place))
+        for place, flow in project.flows.items()
+    }
     return dg.Definitions(
-        assets=[*assets, *builder.source_specs()], resources={IO_MANAGER_KEY: io_manager, **resources}
+        assets=[*assets, *builder.source_specs()],
+        resources={IO_MANAGER_KEY: io_manager, **resources},
+        sensors=build_file_sensors(project, assets),
     )
 
 
@@ -164,7 +172,9 @@ def _build_assets(
         specs = with_freshness(flow, builder.flow_specs(place, project.mode_of(place)), config)
     except FlowFileError as error:
         return BrokenFlow(flow.name, flow.path, str(error))
-    source = FlowSource(project.cache, entry.key, project.root)
+    source = FlowSource(project.cache, entry.key, project.root, project.folder_of(place))
+    if config.partitions is not None:
+        specs = specs.partitioned(config.partitions.build(place))
     if not specs.by_output:
         return []
     return [*build_flow_assets(flow, specs, source, config), *build_flow_tests(flow, specs, project.root)]

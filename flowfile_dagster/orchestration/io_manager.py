@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, get_args, get_origin
 
 import dagster as dg
 import polars as pl
@@ -15,9 +15,13 @@ import pyarrow as pa
 from flowfile_dagster.engine.collect import collect
 from flowfile_dagster.errors import StoreError
 from flowfile_dagster.plan.node_hash import canonical_hash
+from flowfile_dagster.store.index import StoredTable
 from flowfile_dagster.store.store import Ref, ResultStore
 
 STORE_FOLDER = "flowfile"
+
+#: What an input may be given as.
+Loaded: TypeAlias = pl.LazyFrame | pl.DataFrame | pa.Table
 
 
 @dataclass(frozen=True)
@@ -46,44 +50,88 @@ class FlowfileIOManager(dg.ConfigurableIOManager):
         return ResultStore(Path(self.base_path or Path(instance.storage_directory()) / STORE_FOLDER))
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
-        """Make the result the latest of its asset; store it first if it is a frame."""
+        """Make the result the latest of its asset, or of its partition; store it first if it is a frame.
+
+        For several partitions at once, `obj` is a mapping from partition keys to frames.
+        """
         if obj is None:
             return
         store = self.open_store(_instance(context))
         if isinstance(obj, StoredResult):
-            result = obj
-        else:
-            stored = store.write(_to_polars(obj))
-            node_hash = canonical_hash({"asset": "/".join(context.asset_key.path), "content": stored.content_hash})
-            store.record([node_hash], {"output-0": stored})
-            result = StoredResult(node_hash, "output-0")
-            context.add_output_metadata({"dagster/row_count": stored.rows, "dagster/size_bytes": stored.bytes})
-        store.publish(_ref_key(context), Ref(result.node_hash, result.handle, context.run_id))
+            publish_result(store, context.asset_key, _only_partition(context), obj, context.run_id)
+            return
+        stored: list[StoredTable] = []
+        for partition, frame in _by_partition(context, obj).items():
+            table = store.write(_to_polars(frame))
+            node_hash = canonical_hash({"asset": "/".join(context.asset_key.path), "content": table.content_hash})
+            store.record([node_hash], {"output-0": table})
+            publish_result(store, context.asset_key, partition, StoredResult(node_hash, "output-0"), context.run_id)
+            stored.append(table)
+        rows, size = sum(table.rows for table in stored), sum(table.bytes for table in stored)
+        context.add_output_metadata({"dagster/row_count": rows, "dagster/size_bytes": size})
 
-    def load_input(self, context: dg.InputContext) -> pl.LazyFrame | pl.DataFrame | pa.Table:
+    def load_input(self, context: dg.InputContext) -> Loaded | dict[str, Loaded]:
         """The latest result of an asset: a lazy scan, a frame or an Arrow table, by the input's annotation.
 
+        Of several partitions, annotated as ``dict[str, …]``, the result of each by its key, else their rows one after
+        another. With ``allow_missing_partitions`` in the input's metadata, partitions without a result are left out.
+
         Raises:
-            StoreError: the asset has no stored result.
+            StoreError: the asset, or one of the partitions, has no stored result.
         """
         store = self.open_store(_instance(context))
-        ref = store.latest(_ref_key(context))
-        manifest = None if ref is None else store.find(ref.node_hash)
-        if ref is None or manifest is None:
-            raise StoreError(
-                str(store.base), f"asset {context.asset_key.to_user_string()} has no result; materialize it"
-            )
-        if ref.handle not in manifest.outputs:
-            cause = f"asset {context.asset_key.to_user_string()} was written to its file and not stored; read the file"
-            raise StoreError(str(store.base), cause)
-        frame = store.scan(manifest.outputs[ref.handle])
         wanted = context.dagster_type.typing_type
-        if wanted is pl.LazyFrame:
-            return frame
-        if wanted is pa.Table:
-            with pa.memory_map(str(store.path(manifest.outputs[ref.handle]))) as stream:
-                return pa.ipc.open_file(stream).read_all()
-        return collect(frame)
+        if not context.has_asset_partitions:
+            return _read(store, _find(store, context.asset_key, None), wanted)
+        keys = context.asset_partition_keys
+        if (context.definition_metadata or {}).get("allow_missing_partitions"):
+            keys = [key for key in keys if store.latest(ref_key(context.asset_key, key)) is not None]
+        tables = {key: _find(store, context.asset_key, key) for key in keys}
+        if get_origin(wanted) is dict:
+            return {key: _read(store, table, get_args(wanted)[1]) for key, table in tables.items()}
+        if len(tables) == 1:
+            return _read(store, next(iter(tables.values())), wanted)
+        return _concatenate(store, tables, wanted)
+
+
+def ref_key(asset_key: dg.AssetKey, partition: str | None) -> Sequence[str]:
+    """The key in the store of an asset's latest result, or of the latest result of one of its partitions."""
+    return asset_key.path if partition is None else (*asset_key.path, f"@{partition}")
+
+
+def publish_result(
+    store: ResultStore, asset_key: dg.AssetKey, partition: str | None, result: StoredResult, run_id: str
+) -> None:
+    """Make a stored result the latest of an asset, or of one of its partitions."""
+    store.publish(ref_key(asset_key, partition), Ref(result.node_hash, result.handle, run_id))
+
+
+def _find(store: ResultStore, asset_key: dg.AssetKey, partition: str | None) -> StoredTable:
+    name = asset_key.to_user_string() if partition is None else f"{asset_key.to_user_string()}, partition {partition},"
+    ref = store.latest(ref_key(asset_key, partition))
+    manifest = None if ref is None else store.find(ref.node_hash)
+    if ref is None or manifest is None:
+        raise StoreError(str(store.base), f"asset {name} has no result; materialize it")
+    if ref.handle not in manifest.outputs:
+        raise StoreError(str(store.base), f"asset {name} was written to its file and not stored; read the file")
+    return manifest.outputs[ref.handle]
+
+
+def _read(store: ResultStore, table: StoredTable, wanted: object) -> Loaded:
+    if wanted is pl.LazyFrame:
+        return store.scan(table)
+    if wanted is pa.Table:
+        with pa.memory_map(str(store.path(table))) as stream:
+            return pa.ipc.open_file(stream).read_all()
+    return collect(store.scan(table))
+
+
+def _concatenate(store: ResultStore, tables: Mapping[str, StoredTable], wanted: object) -> Loaded:
+    if wanted is pa.Table:
+        return pa.concat_tables(_read(store, table, pa.Table) for table in tables.values())
+    frames = [store.scan(table) for table in tables.values()]
+    frame = pl.concat(frames, how="vertical") if frames else pl.LazyFrame()
+    return frame if wanted is pl.LazyFrame else collect(frame)
 
 
 @cache
@@ -98,8 +146,28 @@ def _instance(context: dg.InputContext | dg.OutputContext) -> dg.DagsterInstance
     return context.step_context.instance
 
 
-def _ref_key(context: dg.InputContext | dg.OutputContext) -> Sequence[str]:
-    return context.asset_key.path
+def _only_partition(context: dg.OutputContext) -> str | None:
+    return context.asset_partition_key if context.has_asset_partitions else None
+
+
+def _by_partition(context: dg.OutputContext, value: object) -> Mapping[str | None, object]:
+    """The frames of an output by partition.
+
+    Raises:
+        TypeError: the output is of several partitions, and is not one frame for each.
+    """
+    if not context.has_asset_partitions:
+        return {None: value}
+    keys = context.asset_partition_keys
+    if isinstance(value, Mapping):
+        frames: dict[str, object] = dict(value)
+        if set(frames) == set(keys):
+            return {key: frames[key] for key in keys}
+    elif len(keys) == 1:
+        return {keys[0]: value}
+    raise TypeError(
+        f"an output of {len(keys)} partitions is a mapping with a frame for each of them: {', '.join(keys)}"
+    )
 
 
 def _to_polars(value: Any) -> pl.DataFrame:

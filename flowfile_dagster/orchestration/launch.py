@@ -3,20 +3,28 @@
 # No postponed annotations here: Dagster reads the annotation of the resource's context as an object.
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
 
+from flowfile_dagster.compile.form import CompiledFlow
+from flowfile_dagster.contract.settings import ParameterValue
 from flowfile_dagster.flow.graph import ExecutionMode
+from flowfile_dagster.orchestration.config import FlowConfig
+from flowfile_dagster.orchestration.parameters import given_values, parameter_fields
 from flowfile_dagster.orchestration.translator import FlowPlace
 
 
 @dataclass(frozen=True)
 class LaunchSettings:
-    """What a run says of a flow. `mode`: None is the one that the flow has in this project."""
+    """What a run says of a flow. `mode`: None is the one that the flow has in this project.
+
+    `parameters`: the values of those that are not bound to partitions.
+    """
 
     mode: ExecutionMode | None = None
+    parameters: Mapping[str, ParameterValue] = field(default_factory=dict[str, ParameterValue])
 
 
 _MODE = dg.Field(
@@ -31,11 +39,16 @@ def flow_resource_key(place: FlowPlace) -> str:
     return "flow__" + "__".join(place.key_prefix)
 
 
-def build_flow_resource() -> dg.ResourceDefinition:
+def build_flow_resource(flow: CompiledFlow, place: FlowPlace, config: FlowConfig) -> dg.ResourceDefinition:
     """The resource that holds what a run says of a flow."""
-    return dg.ResourceDefinition(_read_settings, config_schema={"mode": _MODE})
+    fields = {"mode": _MODE}
+    bound = config.partitions.parameters if config.partitions else ()
+    parameters = parameter_fields(flow, place, config.required_parameters, bound)
+    if parameters:
+        fields["parameters"] = dg.Field(parameters, description="the flow's parameters")
+    return dg.ResourceDefinition(_read_settings, config_schema=fields)
 
 
 def _read_settings(context: dg.InitResourceContext) -> LaunchSettings:
     config: Mapping[str, Any] = context.resource_config
-    return LaunchSettings(mode=config.get("mode"))
+    return LaunchSettings(mode=config.get("mode"), parameters=given_values(config.get("parameters") or {}))

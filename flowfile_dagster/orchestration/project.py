@@ -16,6 +16,7 @@ from flowfile_dagster.flow.files import find_flow_files
 from flowfile_dagster.flow.graph import ExecutionMode
 from flowfile_dagster.flow.names import slug
 from flowfile_dagster.orchestration.config import FlowConfig, NodeConfig
+from flowfile_dagster.orchestration.parameters import refuse_wrong_parameters
 from flowfile_dagster.orchestration.translator import FlowPlace
 
 
@@ -49,17 +50,22 @@ class Project:
             return self.defaults
         return self.defaults.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
 
+    def folder_of(self, place: FlowPlace) -> Path:
+        """The folder that relative paths of a flow stand under first."""
+        return self.root or Path(self.flows[place].path).parent
+
     def mode_of(self, place: FlowPlace) -> ExecutionMode:
         """How a flow runs unless the run says otherwise."""
         return self.config_of(place).mode or self.flows[place].execution_mode
 
     def refuse_unknown_names(self) -> None:
-        """Raise a `ConfigError` for the configuration of a flow or node that there is not."""
-        groups = {place.group: entry.flow for place, entry in self.entries.items()}
+        """Raise a `ConfigError` for the configuration of a flow, node or parameter that there is not."""
+        groups = {place.group: (place, entry.flow) for place, entry in self.entries.items()}
         for group, config in self.overrides.items():
             if group not in groups:
                 raise ConfigError(group, "", f"there is no such flow; flows: {', '.join(groups) or 'none'}")
-            flow = groups[group]
+            place, flow = groups[group]
+            refuse_wrong_parameters(place, config, flow)
             if isinstance(flow, CompiledFlow):
                 _refuse_unknown_nodes(group, config.nodes, flow)
 

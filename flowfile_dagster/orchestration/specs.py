@@ -29,6 +29,11 @@ class FlowSpecs:
         """The specs of a segment's root, one per handle."""
         return [spec for (node_id, _), spec in self.by_output.items() if node_id == segment.root]
 
+    def partitioned(self, partitions: dg.PartitionsDefinition[str]) -> FlowSpecs:
+        """The same, every one partitioned."""
+        specs = {output: spec.replace_attributes(partitions_def=partitions) for output, spec in self.by_output.items()}
+        return replace(self, by_output=specs)
+
 
 class SpecBuilder:
     """Specs of all flows of a project; what one flow writes and another reads becomes a dependency."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import dagster as dg
 
@@ -39,11 +39,13 @@ class FlowStep:
         checks: Sequence[NodeCheck],
         store: ResultStore,
         context: dg.AssetExecutionContext,
+        partition: str | None = None,
     ) -> None:
         self._specs = specs
         self._checks = checks
         self._store = store
         self._context = context
+        self._partition = () if partition is None else (f"@{partition}",)
         self._schemas = {node.node_id: node.schemas for node in flow.nodes}
         self._source_bytes = {
             node.node_id: sum(size for source in node.sources for _, size, _, _ in source.state) for node in flow.nodes
@@ -74,6 +76,7 @@ class FlowStep:
             for node_id in graph.nodes
             if (named := config.nodes.get(names[node_id])) is not None and named.engine is not None
         }
+        used = {"flowfile/parameters": dict(graph.parameters)} if graph.parameters else {}
         if mode == "performance":
             self._announce(graph, segments, targets)
         for event in run_segments(
@@ -93,7 +96,7 @@ class FlowStep:
                     if node_id == event.node_id:
                         ran = engines.get(node_id, chosen)
                         ran = engine_that_runs(by_root[node_id], graph.nodes[node_id], ran)
-                        settings = {"flowfile/mode": mode, "flowfile/engine": ran}
+                        settings = {"flowfile/mode": mode, "flowfile/engine": ran, **used}
                         yield self._result(event, handle, key, settings, checks.results.get(key, ()))
         yield from checks.judge_alone(lambda node: self._latest(ref_key(node)))
         failures = [*map(str, self._failures), *chain.from_iterable(checks.failures.values())]
@@ -117,14 +120,14 @@ class FlowStep:
     def _ref_key(self, graph: FlowGraph) -> Callable[[FlowNode], Sequence[str]]:
         """The node's own key in the store, whichever of its outputs are assets."""
         names = node_names(graph)
-        return lambda node: ("nodes", *self._specs.place.key_prefix, names[node.node_id])
+        return lambda node: ("nodes", *self._specs.place.key_prefix, names[node.node_id], *self._partition)
 
     def _result(
         self,
         event: NodeComputed | NodeReused,
         handle: str,
         key: dg.AssetKey,
-        settings: Mapping[str, str],
+        settings: Mapping[str, Any],
         checks: Sequence[dg.AssetCheckResult],
     ) -> dg.MaterializeResult[StoredResult]:
         predicted = self._schemas[event.node_id].get(handle)
