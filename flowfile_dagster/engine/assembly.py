@@ -12,7 +12,7 @@ from flowfile_dagster.contract.node_type import NODE_FAILURES, Trait, by_handle
 from flowfile_dagster.contract.output_fields import apply_output_fields
 from flowfile_dagster.engine.context import NodeContext, NodeFrames
 from flowfile_dagster.errors import NodeError
-from flowfile_dagster.flow.graph import FlowNode, output_field_handles
+from flowfile_dagster.flow.graph import FlowGraph, FlowNode, output_field_handles
 from flowfile_dagster.flow.wiring import Input
 
 #: What has no prediction, or one that costs as much as its work.
@@ -57,8 +57,27 @@ def assemble(
             frames[node_id] = build_node(node, given, own)
             schemas |= _schemas(node, given, frames[node_id], own)
         except NODE_FAILURES as error:
-            raise NodeError.from_exception(context.graph.location(node_id), error) from error
+            built = {earlier: frames[earlier] for earlier in members if earlier in frames}
+            raise _blame(built, schemas, context.graph, node_id, error) from error
     return {node_id: frames[node_id] for node_id in members}
+
+
+def _blame(
+    built: Mapping[int, NodeFrames],
+    known: Mapping[int, pl.Schema],
+    graph: FlowGraph,
+    node_id: int,
+    error: BaseException,
+) -> NodeError:
+    """The error of a node that cannot be built, or of one before it whose plan is wrong without its having said so."""
+    for earlier, frames in built.items():
+        try:
+            for frame in frames.values():
+                if id(frame) not in known:
+                    frame.collect_schema()
+        except NODE_FAILURES as own:
+            return NodeError.from_exception(graph.location(earlier), own)
+    return NodeError.from_exception(graph.location(node_id), error)
 
 
 def _schemas(

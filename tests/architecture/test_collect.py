@@ -36,7 +36,7 @@ def test_plans_are_run_only_by_the_engine(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in RUNNING:
             owner = ast.unparse(node.func.value).lower()
-            is_context = "context" in owner or owner in ("super()", "self.rendezvous")
+            is_context = "context" in owner or owner in ("self", "super()", "self.rendezvous")
             is_lazy = any(keyword.arg == "lazy" for keyword in node.keywords)
             assert is_context or is_lazy, f"line {node.lineno}: {ast.unparse(node)[:80]}"
 

@@ -9,6 +9,7 @@ import pytest
 
 from flowfile_dagster import load_flow
 from flowfile_dagster.contract.context import BuildContext
+from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.nodes import find_node_type
 from tests.factories import JsonObject, formula, manual, node, write_file, write_flow
 
@@ -40,7 +41,8 @@ def group(node_id: int, source: int, column: str) -> JsonObject:
     return node(node_id, "group_by", {"groupby_input": {"agg_cols": columns}}, source)
 
 
-def test_shared_node_runs_once_for_files_and_stored_results(tmp_path: Path, runs: list[int]) -> None:
+@pytest.mark.parametrize("engine", ["auto", "streaming", "in-memory"])
+def test_shared_node_runs_once_for_files_and_stored_results(tmp_path: Path, runs: list[int], engine: Engine) -> None:
     files = [tmp_path / "a.parquet", tmp_path / "b.csv"]
     nodes = [
         ROWS,
@@ -50,7 +52,7 @@ def test_shared_node_runs_once_for_files_and_stored_results(tmp_path: Path, runs
         write_file(5, 2, files[1]),
         group(6, 2, "b"),
     ]
-    run = load_flow(write_flow(tmp_path / "flow.json", nodes)).run("performance")
+    run = load_flow(write_flow(tmp_path / "flow.json", nodes)).run("performance", engine=engine)
     assert run.is_success
     assert runs == [3]
     assert pl.read_parquet(files[0]).sort("a").to_dict(as_series=False) == {"a": [1, 2], "n": [2, 1]}

@@ -3,9 +3,11 @@
 import pickle
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from flowfile_dagster import load_flow
+from flowfile_dagster.flow.graph import ExecutionMode
 from tests.factories import JsonObject, advanced_filter, formula, join, manual, node, read_csv, write_file, write_flow
 
 SOURCE = manual(1, {"a": [1, 2], "t": ["x", "7"]}, "Int64", "String")
@@ -60,3 +62,47 @@ def test_first_line_says_where_and_why_and_other_branches_run(tmp_path: Path, en
     first = str(caught.value).partition("\n")[0]
     assert len(first) < 400
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def first_lines(path: Path, mode: ExecutionMode) -> dict[int, str]:
+    errors = load_flow(path).run(mode).errors
+    return {node_id: str(error).partition("\n")[0] for node_id, error in errors.items()}
+
+
+@pytest.mark.parametrize("entry", [entry for entry, _ in FAILING], ids=[entry["type"] for entry, _ in FAILING])
+def test_failure_inside_a_fused_segment_is_told_as_in_development(tmp_path: Path, entry: JsonObject) -> None:
+    before = formula(6, 1, "t", "[t]")
+    wired = {**entry, "input_ids": [6 if source == 1 else source for source in entry.get("input_ids") or []]}
+    path = write_flow(tmp_path / "sales.json", [SOURCE, OTHER, before, wired, formula(4, 3, "after", "1")])
+    told = first_lines(path, "development")
+    assert list(told) == [3]
+    assert first_lines(path, "performance") == told
+
+
+LATE_ROW = 300_000
+
+
+def strict_cast(node_id: int, column: str = "text") -> JsonObject:
+    entry = {"field": {"name": "number", "data_type": "Int64"}, "function": f"[{column}]"}
+    return node(node_id, "formula", {"functions": [entry]}, node_id - 1)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        strict_cast(3),
+        advanced_filter(3, 2, "to_integer([text]) > 0"),
+        node(3, "select", {"select_input": [{"old_name": "text", "new_name": "t"}]}, 2),
+    ],
+    ids=["strict cast", "cast in a condition", "a later node"],
+)
+def test_bad_value_in_a_late_row_is_told_as_in_development(tmp_path: Path, entry: JsonObject) -> None:
+    texts = ["1"] * (LATE_ROW - 1) + ["x"] + ["1"] * 1000
+    pl.DataFrame({"text": texts}).write_parquet(tmp_path / "late.parquet")
+    later = strict_cast(4, "t" if entry["type"] == "select" else "text")
+    received = {"path": str(tmp_path / "late.parquet"), "file_type": "parquet"}
+    nodes = [node(1, "read", {"received_file": received}), formula(2, 1, "one", "1"), entry, later]
+    path = write_flow(tmp_path / "sales.json", nodes)
+    told = first_lines(path, "development")
+    assert list(told) == [4 if entry["type"] == "select" else 3]
+    assert first_lines(path, "performance") == told
