@@ -46,11 +46,13 @@ class NodeConfig(dg.Model, dg.Resolvable):
         engine: which of Polars' engines runs it, where its result is collected.
         checks: what is expected of its result.
         freshness: how old its result may become.
+        automation: when Dagster materializes it by itself: see `FlowConfig`.
     """
 
     engine: Engine | None = None
     checks: Sequence[Check] = ()
     freshness: Freshness | None = None
+    automation: str | None = None
 
 
 class FlowConfig(dg.Model, dg.Resolvable):
@@ -60,12 +62,15 @@ class FlowConfig(dg.Model, dg.Resolvable):
         mode: ``development`` (one asset per node) or ``performance`` (one per fused segment).
         engine: which of Polars' engines runs the plans.
         schema_checks: whose schemas an asset check compares with the predicted ones.
+        automation: when Dagster materializes nodes by itself: ``eager`` (something above has been updated),
+            ``on_change`` (what it is made of has really changed), or a cron expression.
         nodes: by the node's name, as it stands in asset keys.
     """
 
     mode: ExecutionMode | None = None
     engine: Engine | None = None
     schema_checks: SchemaChecks | None = None
+    automation: str | None = None
     nodes: dict[str, NodeConfig] = Field(default_factory=dict)
 
     @property

@@ -10,9 +10,11 @@ import flowfile_dagster
 def test_public_names_are_these() -> None:
     assert sorted(flowfile_dagster.__all__) == [
         "AcceptedValues",
+        "AlertConfig",
         "ConfigError",
         "FanOut",
         "Flow",
+        "FlowAlert",
         "FlowConfig",
         "FlowFileError",
         "FlowOutput",
@@ -29,9 +31,12 @@ def test_public_names_are_these() -> None:
         "OutputEdges",
         "ParameterError",
         "RowCount",
+        "ScheduleConfig",
+        "TriggerConfig",
         "Unique",
         "build_definitions",
         "find_tests",
+        "flowfile_alert_sensor",
         "flowfile_executor",
         "load_flow",
     ]
