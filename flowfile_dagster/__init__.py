@@ -19,11 +19,13 @@ if TYPE_CHECKING:
         NodeProblem,
         ParameterError,
     )
+    from flowfile_dagster.orchestration.alerts import FlowAlert, flowfile_alert_sensor
     from flowfile_dagster.orchestration.component import FlowfileComponent
     from flowfile_dagster.orchestration.config import FlowConfig, Freshness, NodeConfig
     from flowfile_dagster.orchestration.definitions import build_definitions
     from flowfile_dagster.orchestration.executor import flowfile_executor
     from flowfile_dagster.orchestration.io_manager import FlowfileIOManager
+    from flowfile_dagster.orchestration.launch_config import AlertConfig, ScheduleConfig, TriggerConfig
     from flowfile_dagster.orchestration.partitions import (
         DynamicPartitions,
         FilePartitions,
@@ -36,11 +38,13 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "AcceptedValues": "engine.checks",
+    "AlertConfig": "orchestration.launch_config",
     "ConfigError": "errors",
     "DynamicPartitions": "orchestration.partitions",
     "FanOut": "engine.checks",
     "FilePartitions": "orchestration.partitions",
     "Flow": "api",
+    "FlowAlert": "orchestration.alerts",
     "FlowConfig": "orchestration.config",
     "FlowFileError": "errors",
     "FlowOutput": "orchestration.translator",
@@ -58,22 +62,27 @@ _MODULES = {
     "OutputEdges": "orchestration.translator",
     "ParameterError": "errors",
     "RowCount": "engine.checks",
+    "ScheduleConfig": "orchestration.launch_config",
     "StaticPartitions": "orchestration.partitions",
     "TimePartitions": "orchestration.partitions",
+    "TriggerConfig": "orchestration.launch_config",
     "Unique": "engine.checks",
     "build_definitions": "orchestration.definitions",
     "find_tests": "testing.runner",
+    "flowfile_alert_sensor": "orchestration.alerts",
     "flowfile_executor": "orchestration.executor",
     "load_flow": "api",
 }
 
 __all__ = [
     "AcceptedValues",
+    "AlertConfig",
     "ConfigError",
     "DynamicPartitions",
     "FanOut",
     "FilePartitions",
     "Flow",
+    "FlowAlert",
     "FlowConfig",
     "FlowFileError",
     "FlowOutput",
@@ -91,11 +100,14 @@ __all__ = [
     "OutputEdges",
     "ParameterError",
     "RowCount",
+    "ScheduleConfig",
     "StaticPartitions",
     "TimePartitions",
+    "TriggerConfig",
     "Unique",
     "build_definitions",
     "find_tests",
+    "flowfile_alert_sensor",
     "flowfile_executor",
     "load_flow",
 ]

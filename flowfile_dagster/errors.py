@@ -199,9 +199,12 @@ class ParameterError(FlowfileDagsterError):
 
 
 class ConfigError(FlowfileDagsterError):
-    """The configuration of a flow says something that cannot be. `field` is the path inside the configuration."""
+    """The configuration says something that cannot be. `field` is the path inside the configuration.
 
-    def __init__(self, flow: str, field: str, cause: str) -> None:
+    `flow`: whose configuration it is; None is the project's.
+    """
+
+    def __init__(self, flow: str | None, field: str, cause: str) -> None:
         super().__init__(flow, field, cause)
         self.flow = flow
         self.field = field
@@ -209,7 +212,8 @@ class ConfigError(FlowfileDagsterError):
 
     def __str__(self) -> str:
         field = f"{self.field}: " if self.field else ""
-        return f"configuration of flow {self.flow!r}: {field}{self.cause}"
+        owner = "" if self.flow is None else f" of flow {self.flow!r}"
+        return f"configuration{owner}: {field}{self.cause}"
 
 
 class StoreError(FlowfileDagsterError):

@@ -202,7 +202,8 @@ def _lineage_tables(
 
 
 def _source(source: Source) -> CompiledSource:
-    return CompiledSource(source.uri, [_state(path) for path in (*source.files, *_folders(source))])
+    state = [_state(path) for path in (*source.files, *_folders(source))]
+    return CompiledSource(source.uri, source.identity, source.pattern, state)
 
 
 def _folders(source: Source) -> list[Path]:

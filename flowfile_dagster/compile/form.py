@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 ExecutionMode: TypeAlias = Literal["development", "performance"]
 
 #: Raise when the meaning of a field changes: older files are then compiled anew.
-COMPILED_FORMAT = 6
+COMPILED_FORMAT = 7
 
 #: Columns in order: (name, dtype text).
 SchemaText: TypeAlias = Sequence[tuple[str, str]]
@@ -32,13 +32,15 @@ class CompiledInput:
 
 @dataclass(frozen=True)
 class CompiledSource:
-    """Something outside that a node reads.
+    """Something outside that a node reads: see `flowfile_dagster.contract.node_type.Source`.
 
     `state` is (path, size, mtime in ns, inode) of its files, and of the folders where more could appear, at compile
     time; zeros for what could not be looked at.
     """
 
     uri: str
+    identity: str
+    pattern: str | None
     state: Sequence[tuple[str, int, int, int]]
 
 

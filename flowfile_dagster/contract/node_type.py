@@ -67,13 +67,21 @@ class Source:
 
     `uri` is its name in the graph (an absolute path, or a pattern). `files` are the files whose state identifies
     it: their bytes, or only names, sizes and times where `content` is false. `shows_paths`: the result holds the
-    files' absolute paths, so the same bytes at another place give another result.
+    files' absolute paths, so the same bytes at another place give another result. `pattern`: for a source of any
+    number of files, a glob of those that can belong to it; `choice`: what else decides which of them do.
     """
 
     uri: str
     files: tuple[Path, ...] = ()
     content: bool = True
     shows_paths: bool = False
+    pattern: str | None = None
+    choice: str = ""
+
+    @property
+    def identity(self) -> str:
+        """What tells sources apart: readers that take different files from one folder have different sources."""
+        return self.uri if self.pattern is None else "\n".join((self.uri, self.pattern, self.choice))
 
 
 @dataclass(frozen=True)

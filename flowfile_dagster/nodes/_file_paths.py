@@ -46,16 +46,18 @@ def resolve_pattern(text: str, paths: PathResolver) -> Path:
     return paths.resolve_path(str(PurePath(*parts[:start]))).resolve().joinpath(*parts[start:])
 
 
-def matching_files(path: Path, extension: str) -> tuple[Path, ...]:
-    """The files of a folder tree with the extension in any case, those a pattern matches, or the file itself.
-
-    Sorted by code points; hidden ones are left out.
-    """
+def files_pattern(path: Path, extension: str) -> str | None:
+    """The glob of a folder tree's files with the extension in any case, or the given glob; None for a file."""
     if path.is_file():
+        return None
+    if has_pattern(str(path)) and not path.is_dir():
+        return str(path)
+    letters = "".join(f"[{letter.lower()}{letter.upper()}]" for letter in extension)
+    return str(Path(glob.escape(str(path)), "**", f"*.{letters}"))
+
+
+def matching_files(path: Path, pattern: str | None) -> tuple[Path, ...]:
+    """The files that a glob matches; without one the file itself. Sorted by code points, hidden ones left out."""
+    if pattern is None:
         return (path,)
-    if path.is_dir() or not has_pattern(str(path)):
-        letters = "".join(f"[{letter.lower()}{letter.upper()}]" for letter in extension)
-        pattern = str(Path(glob.escape(str(path)), "**", f"*.{letters}"))
-    else:
-        pattern = str(path)
     return tuple(Path(found) for found in sorted(glob.glob(pattern, recursive=True)) if Path(found).is_file())  # noqa: PTH207

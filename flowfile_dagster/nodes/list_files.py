@@ -8,6 +8,7 @@ user-data folder does not apply. Equal names are ordered by path.
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -102,7 +103,9 @@ class ListFiles(NodeType[ListFilesSettings]):
             return ()
         root = _root(settings, paths)
         entries = _entries(settings, root) if root.is_dir() else []
-        return (Source(str(root), tuple(entries), content=False),)
+        pattern = str(Path(glob.escape(str(root)), "**" if settings.recursive else "", "*"))
+        choice = settings.model_dump_json(exclude={"path"})
+        return (Source(str(root), tuple(entries), content=False, pattern=pattern, choice=choice),)
 
 
 def _root(settings: ListFilesSettings, paths: PathResolver) -> Path:

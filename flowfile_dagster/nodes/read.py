@@ -28,6 +28,7 @@ from flowfile_dagster.errors import DataError, DuplicateColumnError, SettingsErr
 from flowfile_dagster.nodes._csv_scan import CsvSource, CsvTable, decoded_bytes, scan_delimited
 from flowfile_dagster.nodes._excel_reader import ExcelTable, read_excel
 from flowfile_dagster.nodes._file_paths import (
+    files_pattern,
     has_pattern,
     is_foreign_address,
     is_url,
@@ -82,12 +83,13 @@ class ReadSettings(NodeSettings):
 
 @dataclass(frozen=True)
 class Located:
-    """The files behind a path: their name in messages and in the graph, themselves, and what Polars scans."""
+    """The files behind a path: their name in messages and in the graph, themselves, what Polars scans, their glob."""
 
     uri: str
     files: tuple[Path, ...]
     scanned: list[str] | str
     is_folder: bool = False
+    pattern: str | None = None
 
 
 class Read(NodeType[ReadSettings]):
@@ -159,7 +161,7 @@ class Read(NodeType[ReadSettings]):
     def sources(self, settings: ReadSettings, paths: PathResolver) -> tuple[Source, ...]:
         located = _locate(settings.received_file, paths)
         shows_paths = settings.received_file.include_file_paths is not None
-        return (Source(located.uri, located.files, shows_paths=shows_paths),)
+        return (Source(located.uri, located.files, shows_paths=shows_paths, pattern=located.pattern),)
 
 
 def _check_address(file: ReceivedFile) -> None:
@@ -190,15 +192,17 @@ def _locate(file: ReceivedFile, paths: PathResolver) -> Located:
     path = paths.resolve_path(with_name(file.path, file.name)).resolve()
     if path.is_dir() and file.file_type in _LAZY_TYPES:
         files = tuple(sorted(found for found in path.rglob("*") if found.is_file()))
-        return Located(str(path), files, str(path), is_folder=True)
+        pattern = str(Path(glob.escape(str(path)), "**", "*"))
+        return Located(str(path), files, str(path), is_folder=True, pattern=pattern)
     if file.file_type == "ipc" and has_pattern(path.name) and not path.exists():
         return _located_set(path, "arrow")
     return Located(str(path), (path,), [str(path)])
 
 
 def _located_set(path: Path, extension: str) -> Located:
-    files = matching_files(path, extension)
-    return Located(str(path), files, [str(found) for found in files])
+    pattern = files_pattern(path, extension)
+    files = matching_files(path, pattern)
+    return Located(str(path), files, [str(found) for found in files], pattern=pattern)
 
 
 def _check_existence(file: ReceivedFile, located: Located) -> None:

@@ -12,6 +12,7 @@ from flowfile_dagster.compile.cache import CompileCache
 from flowfile_dagster.compile.form import BrokenFlow, CompiledFlow
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.flow.document import FlowDocument, parse_document
+from flowfile_dagster.flow.graph import FlowGraph
 from flowfile_dagster.flow.parameters import resolve_values
 from flowfile_dagster.flow.resolve import resolve_graph
 from flowfile_dagster.orchestration.checks import NodeCheck, find_checks
@@ -38,6 +39,10 @@ class FlowSource:
     def read_document(self, flow: CompiledFlow) -> FlowDocument:
         """The flow as it was when it was compiled."""
         return parse_document(self.cache.read_text(self.key, Path(flow.path)))
+
+    def read_graph(self, flow: CompiledFlow, parameters: Mapping[str, object]) -> FlowGraph:
+        """Its graph under these parameters."""
+        return resolve_graph(self.read_document(flow), parameters=parameters, root=self.root)
 
 
 def build_flow_assets(

@@ -3,6 +3,7 @@
 # No postponed annotations here: Dagster reads the annotations of the fields as objects.
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import dagster as dg
@@ -14,6 +15,7 @@ from flowfile_dagster.flow.graph import ExecutionMode
 from flowfile_dagster.orchestration.config import FlowConfig, SchemaChecks
 from flowfile_dagster.orchestration.definitions import build_definitions
 from flowfile_dagster.orchestration.io_manager import shared_io_manager
+from flowfile_dagster.orchestration.launch_config import AlertConfig, ScheduleConfig, TriggerConfig
 from flowfile_dagster.orchestration.translator import FlowfileTranslator, FlowOutput, OutputEdges
 
 
@@ -52,6 +54,10 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
         schema_checks: whose schemas are compared with the predicted ones: ``sources``, ``all`` or ``none``.
         overrides: what is said of single flows, by group (``folder/flow``).
         root: the folder that relative paths in flows stand under.
+        sources: the assets that stand for files which flows read, by path or glob (``data/*.csv: dbt/orders``).
+        schedules: when flows run, by the clock.
+        triggers: when flows run, because something has changed.
+        alerts: who is told of what went wrong.
         store: the folder that results are kept in.
         translation: asset attributes for every output of every node. In templates ``spec`` is the asset as it would be,
             ``node`` the node, ``flow`` the flow, and ``output`` the output of the node.
@@ -63,6 +69,10 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
     schema_checks: SchemaChecks = "sources"
     overrides: dict[str, FlowConfig] = Field(default_factory=dict)
     root: str | None = None
+    sources: dict[str, str] = Field(default_factory=dict)
+    schedules: list[ScheduleConfig] = Field(default_factory=list)
+    triggers: list[TriggerConfig] = Field(default_factory=list)
+    alerts: list[AlertConfig] = Field(default_factory=list)
     store: str | None = None
     translation: (
         Annotated[
@@ -90,6 +100,10 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
             schema_checks=self.schema_checks,
             overrides=self.overrides,
             root=None if self.root is None else folder / self.root,
+            sources={str(folder / path): key for path, key in self.sources.items()},
+            schedules=self.schedules,
+            triggers=[_under(folder, trigger) for trigger in self.triggers],
+            alerts=self.alerts,
             translator=self._translator(),
             io_manager=shared_io_manager(None if self.store is None else str(folder / self.store)),
         )
@@ -97,6 +111,10 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
     def _translator(self) -> FlowfileTranslator:
         is_plain = self.translation is None and type(self).get_asset_spec is FlowfileComponent.get_asset_spec
         return FlowfileTranslator() if is_plain else _ComponentTranslator(self)
+
+
+def _under(folder: Path, trigger: TriggerConfig) -> TriggerConfig:
+    return trigger.model_copy(update={"files": [str(folder / path) for path in trigger.files]})
 
 
 class _ComponentTranslator(FlowfileTranslator):

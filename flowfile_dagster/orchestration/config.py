@@ -48,11 +48,13 @@ class NodeConfig(dg.Model, dg.Resolvable):
         engine: which of Polars' engines runs it, where its result is collected.
         checks: what is expected of its result.
         freshness: how old its result may become.
+        automation: when Dagster materializes it by itself: see `FlowConfig`.
     """
 
     engine: Engine | None = None
     checks: Sequence[Check] = ()
     freshness: Freshness | None = None
+    automation: str | None = None
 
 
 class FlowConfig(dg.Model, dg.Resolvable):
@@ -66,6 +68,8 @@ class FlowConfig(dg.Model, dg.Resolvable):
         required_parameters: parameters that every run has to give; Flowfile itself knows only defaults.
         partitions: how the flow is partitioned, and the parameters that a partition sets.
         max_partitions_per_run: how many partitions of a backfill one run takes on; default: all of them.
+        automation: when Dagster materializes nodes by itself: ``eager`` (something above has been updated),
+            ``on_change`` (what it is made of has really changed), or a cron expression.
         nodes: by the node's name, as it stands in asset keys.
     """
 
@@ -76,6 +80,7 @@ class FlowConfig(dg.Model, dg.Resolvable):
     required_parameters: Sequence[str] = ()
     partitions: Partitions | None = None
     max_partitions_per_run: int | None = Field(default=None, ge=1)
+    automation: str | None = None
     nodes: dict[str, NodeConfig] = Field(default_factory=dict)
 
     @property

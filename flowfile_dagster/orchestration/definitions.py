@@ -7,7 +7,7 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,16 +17,21 @@ from flowfile_dagster.compile.cache import CompileCache, CompiledEntry, FlowRequ
 from flowfile_dagster.compile.form import BrokenFlow, CompiledFlow
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.errors import FlowFileError
-from flowfile_dagster.flow.graph import ExecutionMode
+from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph
 from flowfile_dagster.orchestration.assets import FlowSource, build_broken_asset, build_flow_assets
+from flowfile_dagster.orchestration.automation import automate
 from flowfile_dagster.orchestration.checks import with_freshness
 from flowfile_dagster.orchestration.config import FlowConfig, SchemaChecks
 from flowfile_dagster.orchestration.file_sensor import build_file_sensors
 from flowfile_dagster.orchestration.flow_tests import build_flow_tests
 from flowfile_dagster.orchestration.io_manager import STORE_FOLDER, FlowfileIOManager, shared_io_manager
 from flowfile_dagster.orchestration.launch import build_flow_resource, flow_resource_key
+from flowfile_dagster.orchestration.launch_config import AlertConfig, ScheduleConfig, TriggerConfig
+from flowfile_dagster.orchestration.launches import Launches
+from flowfile_dagster.orchestration.observation import build_source_assets
 from flowfile_dagster.orchestration.project import Project, find_flows
 from flowfile_dagster.orchestration.specs import SpecBuilder
+from flowfile_dagster.orchestration.target import FlowAssets
 from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY, FlowfileTranslator, FlowPlace
 
 _log = logging.getLogger(__name__)
@@ -40,6 +45,10 @@ def build_definitions(
     schema_checks: SchemaChecks = "sources",
     overrides: Mapping[str, FlowConfig] | None = None,
     root: str | Path | None = None,
+    sources: Mapping[str, str] | None = None,
+    schedules: Sequence[ScheduleConfig] = (),
+    triggers: Sequence[TriggerConfig] = (),
+    alerts: Sequence[AlertConfig] = (),
     translator: FlowfileTranslator | None = None,
     io_manager: FlowfileIOManager | None = None,
     compiled_folder: str | Path | None = None,
@@ -57,6 +66,11 @@ def build_definitions(
         overrides: what is said of single flows, by group (``folder/flow``), instead of what is said for all.
         root: the folder that relative paths in flows stand under. Default: each flow file's folder, then the
             current working directory.
+        sources: the assets that stand for files which flows read, where another part of the project makes them:
+            path or glob, absolute or under `root`, to asset key (``{"data/orders/*.csv": "dbt/orders"}``).
+        schedules: when flows run, by the clock.
+        triggers: when flows run, because something has changed.
+        alerts: who is told of what went wrong.
         translator: how nodes appear in Dagster.
         io_manager: where results are kept; default: in the instance's storage folder.
         compiled_folder: where compiled flows are kept between processes; default: beside the results in
@@ -67,8 +81,8 @@ def build_definitions(
         the key ``flowfile_io_manager``. A file that does not load becomes one asset that says why.
 
     Raises:
-        ConfigError: `overrides` names a flow, node, output or parameter that there is not, or a value that does not
-            fit, or two checks have one name.
+        ConfigError: `overrides`, `schedules` or `triggers` name a flow, node, output or parameter that there is not, or
+            a value does not fit, or two checks have one name.
     """
     io_manager = io_manager or shared_io_manager()
     root_path = None if root is None else Path(root).resolve()
@@ -81,7 +95,8 @@ def build_definitions(
         given = overrides or {}
         requests = [_request(path, root_path, given.get(place.group, defaults)) for place, path in places.items()]
         entries = dict(zip(places, cache.load(requests), strict=True))
-        project = Project(entries, cache, root_path, defaults, given)
+        launches = Launches(schedules, triggers, alerts)
+        project = Project(entries, cache, root_path, defaults, given, sources or {}, launches)
         project.refuse_unknown_names()
         return _definitions(project, translator or FlowfileTranslator(), io_manager)
 
@@ -137,8 +152,9 @@ def _names_of(assets: list[dg.AssetsDefinition]) -> set[str]:
 
 
 def _definitions(project: Project, translator: FlowfileTranslator, io_manager: FlowfileIOManager) -> dg.Definitions:
-    builder = SpecBuilder(project.flows, translator)
+    builder = SpecBuilder(project.flows, translator, project.named_sources())
     assets: list[dg.AssetsDefinition] = []
+    by_place: dict[FlowPlace, frozenset[dg.AssetKey]] = {}
     names = _Names()
     for place, entry in project.entries.items():
         built = _build_assets(entry, place, builder, project)
@@ -149,15 +165,27 @@ def _definitions(project: Project, translator: FlowfileTranslator, io_manager: F
             built = [build_broken_asset(built, names.free_place(place))]
         names.take(built)
         assets.extend(built)
+        by_place[place] = frozenset(key for asset in built for key in asset.keys)
     resources = {
         flow_resource_key(place): build_flow_resource(flow, place, project.config_of(place))
         for place, flow in project.flows.items()
     }
+    sources = build_source_assets(builder.outside_sources(), lambda place: _read_graph(project, place))
+    crons, sensors = project.launches.build(FlowAssets(by_place), io_manager, project.base)
     return dg.Definitions(
-        assets=[*assets, *builder.source_specs()],
+        assets=[*assets, *sources],
         resources={IO_MANAGER_KEY: io_manager, **resources},
-        sensors=build_file_sensors(project, assets),
+        schedules=crons,
+        sensors=[*sensors, *build_file_sensors(project, assets)],
     )
+
+
+def _read_graph(project: Project, place: FlowPlace) -> FlowGraph:
+    return _source_of(project, place).read_graph(project.flows[place], project.config_of(place).parameters)
+
+
+def _source_of(project: Project, place: FlowPlace) -> FlowSource:
+    return FlowSource(project.cache, project.entries[place].key, project.root, project.folder_of(place))
 
 
 def _build_assets(
@@ -170,9 +198,10 @@ def _build_assets(
     try:
         config = project.config_of(place)
         specs = with_freshness(flow, builder.flow_specs(place, project.mode_of(place)), config)
+        specs = automate(specs, flow, config)
     except FlowFileError as error:
         return BrokenFlow(flow.name, flow.path, str(error))
-    source = FlowSource(project.cache, entry.key, project.root, project.folder_of(place))
+    source = _source_of(project, place)
     if config.partitions is not None:
         specs = specs.partitioned(config.partitions.build(place))
     if not specs.by_output:

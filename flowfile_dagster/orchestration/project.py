@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import dagster as dg
+
 from flowfile_dagster.compile.cache import CompileCache, CompiledEntry
 from flowfile_dagster.compile.form import CompiledFlow
 from flowfile_dagster.errors import ConfigError
@@ -16,6 +18,7 @@ from flowfile_dagster.flow.files import find_flow_files
 from flowfile_dagster.flow.graph import ExecutionMode
 from flowfile_dagster.flow.names import slug
 from flowfile_dagster.orchestration.config import FlowConfig, NodeConfig
+from flowfile_dagster.orchestration.launches import Launches
 from flowfile_dagster.orchestration.parameters import refuse_wrong_parameters
 from flowfile_dagster.orchestration.translator import FlowPlace
 
@@ -30,6 +33,8 @@ class Project:
         root: the folder that relative paths stand under, if one was given.
         defaults: the configuration of flows that have none of their own.
         overrides: the configuration of single flows by group (``folder/flow``).
+        sources: asset keys by path or glob of files that flows read and other parts of the project make.
+        launches: schedules, triggers and alerts.
     """
 
     entries: Mapping[FlowPlace, CompiledEntry]
@@ -37,6 +42,8 @@ class Project:
     root: Path | None
     defaults: FlowConfig = field(default_factory=FlowConfig)
     overrides: Mapping[str, FlowConfig] = field(default_factory=dict[str, FlowConfig])
+    sources: Mapping[str, str] = field(default_factory=dict[str, str])
+    launches: Launches = field(default_factory=Launches)
 
     @cached_property
     def flows(self) -> Mapping[FlowPlace, CompiledFlow]:
@@ -57,6 +64,15 @@ class Project:
     def mode_of(self, place: FlowPlace) -> ExecutionMode:
         """How a flow runs unless the run says otherwise."""
         return self.config_of(place).mode or self.flows[place].execution_mode
+
+    @property
+    def base(self) -> Path:
+        """The folder that relative paths in the configuration stand under."""
+        return self.root or Path.cwd()
+
+    def named_sources(self) -> dict[str, dg.AssetKey]:
+        """The assets that stand for sources, by absolute path or glob."""
+        return {str(self.base / path): dg.AssetKey.from_user_string(key) for path, key in self.sources.items()}
 
     def refuse_unknown_names(self) -> None:
         """Raise a `ConfigError` for the configuration of a flow, node or parameter that there is not."""

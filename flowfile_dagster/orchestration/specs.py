@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import dagster as dg
 
-from flowfile_dagster.compile.form import CompiledFlow, CompiledNode, CompiledSegment
+from flowfile_dagster.compile.form import CompiledFlow, CompiledNode, CompiledSegment, CompiledSource
 from flowfile_dagster.errors import FlowFileError, Problem
 from flowfile_dagster.flow.graph import ExecutionMode
 from flowfile_dagster.orchestration.metadata import ColumnOrigins
+from flowfile_dagster.orchestration.sources import OutsideSource, OutsideSources
 from flowfile_dagster.orchestration.translator import FlowfileTranslator, FlowOutput, FlowPlace, OutputEdges
+from flowfile_dagster.plan.sources import belongs_to
 
 
 @dataclass(frozen=True)
 class FlowSpecs:
-    """The specs of a flow by (node id, handle), and the segments that their roots stand for."""
+    """The specs of a flow by (node id, handle), and the segments that their roots stand for.
+
+    `observed` are the sources that it reads and whose state Dagster keeps, by identity.
+    """
 
     place: FlowPlace
     mode: ExecutionMode
     segments: Sequence[CompiledSegment]
     by_output: Mapping[tuple[int, str], dg.AssetSpec]
+    observed: Mapping[str, dg.AssetKey]
 
     def of_segment(self, segment: CompiledSegment) -> list[dg.AssetSpec]:
         """The specs of a segment's root, one per handle."""
@@ -38,11 +42,16 @@ class FlowSpecs:
 class SpecBuilder:
     """Specs of all flows of a project; what one flow writes and another reads becomes a dependency."""
 
-    def __init__(self, flows: Mapping[FlowPlace, CompiledFlow], translator: FlowfileTranslator) -> None:
+    def __init__(
+        self,
+        flows: Mapping[FlowPlace, CompiledFlow],
+        translator: FlowfileTranslator,
+        named_sources: Mapping[str, dg.AssetKey] | None = None,
+    ) -> None:
         self._translator = translator
         self._flows = flows
         self._keys = {place: self._output_keys(place, flow) for place, flow in self._flows.items()}
-        self._source_keys = self._distinct_source_keys()
+        self._sources = OutsideSources(flows, translator, named_sources or {})
         self._writers = {
             node.target: (place, self._keys[place][node.node_id, "output-0"])
             for place, flow in self._flows.items()
@@ -69,49 +78,51 @@ class SpecBuilder:
                 output = FlowOutput(place, flow, self._without_waiting(node), handle, segment)
                 columns = self._column_origins(place, segment.lineage.get(handle))
                 specs[node.node_id, handle] = self._translator.get_asset_spec(output, OutputEdges(deps, columns))
-        return FlowSpecs(place, mode, segments, specs)
+        return FlowSpecs(place, mode, segments, specs, self._sources.observable(self._read_outside(place)))
 
     def _without_waiting(self, node: CompiledNode) -> CompiledNode:
         """A node that reads what another flow has yet to write is not expected to fail."""
-        waits = node.warning is not None and any(source.uri in self._writers for source in node.sources)
+        waits = node.warning is not None and any(self._writers_of(source) for source in node.sources)
         return replace(node, warning=None) if waits else node
 
-    def source_specs(self) -> list[dg.AssetSpec]:
-        """One external asset per distinct thing outside that any flow reads and no flow writes."""
-        outside = {
-            source.uri
-            for place, flow in self._flows.items()
-            for node in flow.nodes
-            for source in node.sources
-            if self._writer(place, source.uri) is None
-        }
-        uris = {self._source_keys[uri]: uri for uri in sorted(outside)}
+    def outside_sources(self) -> list[tuple[dg.AssetSpec, OutsideSource]]:
+        """What is read outside and stands for itself: no flow of the project writes all of it."""
+        needed = {identity for place in self._flows for identity in self._read_outside(place)}
+        specs = self._sources.specs
+        return [(specs[identity], self._sources.by_identity[identity]) for identity in sorted(needed & specs.keys())]
+
+    def _read_outside(self, place: FlowPlace) -> list[str]:
+        """The sources of a flow, but for those that another flow writes all of."""
         return [
-            dg.AssetSpec(key, group_name="sources", metadata={"dagster/uri": uri}, kinds={"file"})
-            for key, uri in uris.items()
+            source.identity
+            for node in self._flows[place].nodes
+            for source in node.sources
+            if self._sources.keys[source.identity] in self._origins(place, source)
         ]
 
-    def _distinct_source_keys(self) -> dict[str, dg.AssetKey]:
-        """The key of every source; those that would share one are told apart by a hash of their place."""
-        uris = sorted({source.uri for flow in self._flows.values() for node in flow.nodes for source in node.sources})
-        keys = {uri: self._translator.get_source_key(uri) for uri in uris}
-        count = Counter(keys.values())
-        return {uri: key if count[key] == 1 else _with_mark(key, uri) for uri, key in keys.items()}
+    def _writers_of(self, source: CompiledSource) -> list[tuple[FlowPlace, dg.AssetKey]]:
+        """The flows' own writers of what a node reads."""
+        if source.pattern is None:
+            return [self._writers[source.uri]] if source.uri in self._writers else []
+        return [writer for target, writer in self._writers.items() if belongs_to(target, source.pattern)]
 
-    def _writers_without_cycles(self) -> set[tuple[FlowPlace, str]]:
-        """(reading flow, uri) where the reader may depend on the writer: no flow then waits for itself."""
+    def _writers_without_cycles(self) -> dict[tuple[FlowPlace, str], list[dg.AssetKey]]:
+        """By reading flow and source the writers that the reader may depend on: no flow then waits for itself."""
         needs: dict[FlowPlace, set[FlowPlace]] = {}
-        allowed: set[tuple[FlowPlace, str]] = set()
+        allowed: dict[tuple[FlowPlace, str], list[dg.AssetKey]] = {}
         for place, flow in self._flows.items():
-            for uri in dict.fromkeys(source.uri for node in flow.nodes for source in node.sources):
-                writer = self._writers.get(uri)
-                if writer is not None and place not in _reachable(writer[0], needs):
-                    needs.setdefault(place, set()).add(writer[0])
-                    allowed.add((place, uri))
+            sources = {source.identity: source for node in flow.nodes for source in node.sources}
+            for identity, source in sources.items():
+                for writer, key in self._writers_of(source):
+                    if place not in _reachable(writer, needs):
+                        needs.setdefault(place, set()).add(writer)
+                        allowed.setdefault((place, identity), []).append(key)
         return allowed
 
-    def _writer(self, place: FlowPlace, uri: str) -> dg.AssetKey | None:
-        return self._writers[uri][1] if (place, uri) in self._readable else None
+    def _origins(self, place: FlowPlace, source: CompiledSource) -> list[dg.AssetKey]:
+        """The assets that a source's content comes from: what writes it, and where that may not be all, itself."""
+        writers = self._readable.get((place, source.identity), [])
+        return writers if writers and source.pattern is None else [*writers, self._sources.keys[source.identity]]
 
     def _output_keys(self, place: FlowPlace, flow: CompiledFlow) -> dict[tuple[int, str], dg.AssetKey]:
         return {
@@ -130,11 +141,7 @@ class SpecBuilder:
             for item in node.inputs
             if item.node_id not in inside
         ]
-        outside = [
-            self._writer(place, source.uri) or self._source_keys[source.uri]
-            for node in members
-            for source in node.sources
-        ]
+        outside = [key for node in members for source in node.sources for key in self._origins(place, source)]
         own = {self._key(place, segment.root, handle) for handle in nodes[segment.root].schemas}
         return [key for key in dict.fromkeys([*inputs, *outside]) if key not in own]
 
@@ -151,10 +158,6 @@ class SpecBuilder:
     def _key(self, place: FlowPlace, node_id: int, handle: str) -> dg.AssetKey:
         keys = self._keys[place]
         return keys.get((node_id, handle)) or keys[node_id, "output-0"]
-
-
-def _with_mark(key: dg.AssetKey, uri: str) -> dg.AssetKey:
-    return dg.AssetKey([*key.path[:-1], f"{key.path[-1]}_{hashlib.sha256(uri.encode()).hexdigest()[:8]}"])
 
 
 def _reachable(start: FlowPlace, needs: Mapping[FlowPlace, set[FlowPlace]]) -> set[FlowPlace]:

@@ -18,6 +18,7 @@ from flowfile_dagster.orchestration.checks import NodeCheck, StepChecks
 from flowfile_dagster.orchestration.config import FlowConfig
 from flowfile_dagster.orchestration.io_manager import StoredResult
 from flowfile_dagster.orchestration.metadata import result_metadata
+from flowfile_dagster.orchestration.observation import record_sources
 from flowfile_dagster.orchestration.specs import FlowSpecs
 from flowfile_dagster.plan.checked import checked_nodes
 from flowfile_dagster.plan.fusion import performance_segments
@@ -27,6 +28,8 @@ from flowfile_dagster.store.store import Ref, ResultStore
 
 #: What a step tells Dagster.
 StepEvent: TypeAlias = dg.MaterializeResult[StoredResult] | dg.AssetCheckResult
+#: What begins the lines of all failures but the first.
+ALSO_FAILED = "also failed: "
 
 
 class FlowStep:
@@ -77,6 +80,8 @@ class FlowStep:
             if (named := config.nodes.get(names[node_id])) is not None and named.engine is not None
         }
         used = {"flowfile/parameters": dict(graph.parameters)} if graph.parameters else {}
+        wanted = [segment for segment in segments if segment.root in targets]
+        tags = record_sources(self._context, graph, wanted, self._specs.observed, self._store)
         if mode == "performance":
             self._announce(graph, segments, targets)
         for event in run_segments(
@@ -97,7 +102,8 @@ class FlowStep:
                         ran = engines.get(node_id, chosen)
                         ran = engine_that_runs(by_root[node_id], graph.nodes[node_id], ran)
                         settings = {"flowfile/mode": mode, "flowfile/engine": ran, **used}
-                        yield self._result(event, handle, key, settings, checks.results.get(key, ()))
+                        results = checks.results.get(key, ())
+                        yield self._result(event, handle, key, settings, results, tags.get(node_id))
         yield from checks.judge_alone(lambda node: self._latest(ref_key(node)))
         failures = [*map(str, self._failures), *chain.from_iterable(checks.failures.values())]
         if failures:
@@ -129,6 +135,7 @@ class FlowStep:
         key: dg.AssetKey,
         settings: Mapping[str, Any],
         checks: Sequence[dg.AssetCheckResult],
+        tags: Mapping[str, str] | None,
     ) -> dg.MaterializeResult[StoredResult]:
         predicted = self._schemas[event.node_id].get(handle)
         table = event.manifest.outputs.get(handle)
@@ -138,6 +145,7 @@ class FlowStep:
             metadata={**result_metadata(event, handle, predicted, self._store), **settings},
             check_results=checks,
             data_version=dg.DataVersion(event.manifest.node_hash if table is None else table.content_hash),
+            tags=tags,
         )
 
     def _note(self, event: NodeEvent, graph: FlowGraph) -> None:
@@ -154,7 +162,7 @@ class FlowStep:
 
     def _summary(self, failures: Sequence[str]) -> str:
         first, *others = failures
-        lines = [first, *(f"also failed: {text}" for text in others)]
+        lines = [first, *(f"{ALSO_FAILED}{text}" for text in others)]
         if self._not_run:
             lines.append(f"not run because of this: nodes {', '.join(map(str, self._not_run))}")
         return "\n".join(lines)

@@ -80,6 +80,16 @@ class FlowfileTranslator:
         parts = [slug(part) for part in uri.replace("\\", "/").split("/") if part.strip(".:")]
         return dg.AssetKey(["sources", *parts[-3:]])
 
+    def get_source_spec(self, uri: str, key: dg.AssetKey) -> dg.AssetSpec | None:
+        """The spec of something outside that flows read; None where another part of the project defines the asset.
+
+        A subclass whose `get_source_key` gives another key than this class names an asset that is there already; to
+        rename sources that nothing else defines, override this method, too.
+        """
+        if key != FlowfileTranslator.get_source_key(self, uri):
+            return None
+        return dg.AssetSpec(key, group_name="sources", metadata={"dagster/uri": uri}, kinds={"file"})
+
     def get_asset_spec(self, output: FlowOutput, edges: OutputEdges) -> dg.AssetSpec:
         """The spec of one output."""
         node = output.node

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePath
 from typing import TypeAlias
 
 from flowfile_dagster.contract.node_type import Source
@@ -26,6 +27,32 @@ def fingerprint_sources(sources: Sequence[Source], content_hash: Callable[[Path]
     if not sources:
         return ""
     return canonical_hash([_fingerprint(source, content_hash) for source in sources])
+
+
+def source_version(source: Source, content_hash: Callable[[Path], str]) -> str | None:
+    """The state of one source, the same for every node that reads it; None for what is not made of files.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    if source.pattern is None:
+        return content_hash(source.files[0]) if source.files else None
+    if not source.content:
+        return canonical_hash([_listing_entry(path) for path in source.files])
+    return canonical_hash([[str(path), content_hash(path)] for path in source.files])
+
+
+def belongs_to(path: str, pattern: str) -> bool:
+    """Whether a path, which need not exist, is one of those that a glob stands for."""
+    return _matches(PurePath(path).parts, PurePath(pattern).parts)
+
+
+def _matches(parts: Sequence[str], patterns: Sequence[str]) -> bool:
+    if not patterns:
+        return not parts
+    if patterns[0] == "**":
+        return any(_matches(parts[index:], patterns[1:]) for index in range(len(parts) + 1))
+    return bool(parts) and fnmatchcase(parts[0], patterns[0]) and _matches(parts[1:], patterns[1:])
 
 
 def source_state(sources: Sequence[Source]) -> SourceState:

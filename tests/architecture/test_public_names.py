@@ -10,11 +10,13 @@ import flowfile_dagster
 def test_public_names_are_these() -> None:
     assert sorted(flowfile_dagster.__all__) == [
         "AcceptedValues",
+        "AlertConfig",
         "ConfigError",
         "DynamicPartitions",
         "FanOut",
         "FilePartitions",
         "Flow",
+        "FlowAlert",
         "FlowConfig",
         "FlowFileError",
         "FlowOutput",
@@ -32,11 +34,14 @@ def test_public_names_are_these() -> None:
         "OutputEdges",
         "ParameterError",
         "RowCount",
+        "ScheduleConfig",
         "StaticPartitions",
         "TimePartitions",
+        "TriggerConfig",
         "Unique",
         "build_definitions",
         "find_tests",
+        "flowfile_alert_sensor",
         "flowfile_executor",
         "load_flow",
     ]

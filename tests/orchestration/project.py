@@ -39,8 +39,8 @@ class Project:
     def write(self, nodes: Sequence[JsonObject], name: str = "shop", **settings: Any) -> Path:
         return write_flow(self.folder / f"{name}.json", nodes, **settings)
 
-    def definitions(self) -> dg.Definitions:
-        return build_definitions(self.folder, mode=self.mode, compiled_folder=self.folder / ".compiled")
+    def definitions(self, **options: Any) -> dg.Definitions:
+        return build_definitions(self.folder, mode=self.mode, compiled_folder=self.folder / ".compiled", **options)
 
     def run(self, names: Iterable[str] | None = None, *, flow: str = "shop") -> RunResult:
         """Materialize assets of a flow by node name; all of them by default."""

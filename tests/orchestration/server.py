@@ -61,6 +61,7 @@ query($id: ID!) { logsForRun(runId: $id, limit: 1000) { ... on EventConnection {
     label ... on TextMetadataEntry { text } ... on IntMetadataEntry { intValue } } }
 } } } }
 """
+STALE = """{ assetNodes { assetKey { path } isObservable staleStatus staleCauses { category reason } } }"""
 LOCATION = """{ workspaceOrError { ... on Workspace { locationEntries {
   name loadStatus locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
 
@@ -87,6 +88,18 @@ class Server:
         answer = self.ask(LAUNCH, params={"selector": selector, "mode": "default"})["launchPipelineExecution"]
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return str(answer["run"]["runId"])
+
+    def sources(self) -> list[list[str]]:
+        """The keys of the sources that can be observed."""
+        return [node["assetKey"]["path"] for node in self.ask(STALE)["assetNodes"] if node["isObservable"]]
+
+    def stale(self) -> dict[str, list[str]]:
+        """Unsynced assets, as the UI marks them, with the reasons."""
+        return {
+            "/".join(node["assetKey"]["path"]): [cause["reason"] for cause in node["staleCauses"]]
+            for node in self.ask(STALE)["assetNodes"]
+            if node["staleStatus"] != "FRESH"
+        }
 
     def reexecute_from_asset_failure(self, run_id: str) -> str:
         params = {"parentRunId": run_id, "strategy": "FROM_ASSET_FAILURE"}
@@ -131,7 +144,9 @@ def serve(folder: Path, flows: Path, executor: str, mode: str | None = None) -> 
         "load_from:\n- python_module: {module_name: location, location_name: location}\n"
     )
     port = _free_port()
-    environment = {**os.environ, "DAGSTER_HOME": str(home), "PYTHONPATH": str(folder)}
+    given = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([str(folder), *([given] if given else [])])
+    environment = {**os.environ, "DAGSTER_HOME": str(home), "PYTHONPATH": path}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [sys.executable, "-m", "dagster_webserver", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
     with (folder / "webserver.log").open("w") as log:

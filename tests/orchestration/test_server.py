@@ -62,6 +62,29 @@ def test_segments_run_in_steps_of_their_own_and_a_killed_one_fails_alone(tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("mode", ["development", "performance"])
+def test_changed_file_makes_exactly_its_reader_stale_until_it_has_run(tmp_path: Path, mode: str) -> None:
+    flows = tmp_path / "flows"
+    flows.mkdir()
+    files = tmp_path / "one.csv", tmp_path / "two.csv"
+    for name, path in zip(("first", "second"), files, strict=True):
+        path.write_text("a\n1\n")
+        write_flow(flows / f"{name}.json", [read_csv(1, path), node(2, "sort", {"cache_results": True}, 1)])
+    with serve(tmp_path, flows, STOCK_MULTIPROCESS, mode) as server:
+        keys = [key.split("/") for key in server.stale()]
+        assert server.wait(server.launch(keys))[0] == "SUCCESS"
+        assert server.wait(server.launch(server.sources()))[0] == "SUCCESS"
+        assert server.stale() == {}
+        files[0].write_text("a\n2\n")
+        files[1].touch()
+        assert server.wait(server.launch(server.sources()))[0] == "SUCCESS"
+        reader = "first/read_1" if mode == "development" else "first/sort_2"
+        assert server.stale() == {reader: ["has a new data version"]}
+        assert server.wait(server.launch([key for key in keys if key[0] == "first"]))[0] == "SUCCESS"
+        assert server.stale() == {}
+
+
+@pytest.mark.slow
 def test_reexecution_from_asset_failure_runs_exactly_the_rest(tmp_path: Path) -> None:
     flows = tmp_path / "flows"
     flows.mkdir()

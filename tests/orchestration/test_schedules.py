@@ -1,0 +1,196 @@
+"""Flows run by the clock, never two of one flow at once, and a dead run blocks none."""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from pydantic import ValidationError
+
+from flowfile_dagster import ConfigError, ScheduleConfig, TriggerConfig
+from tests.factories import formula, manual, read_csv
+from tests.orchestration.project import Project
+from tests.orchestration.test_observation import observe
+
+NODES = [manual(1, {"a": [1]}), formula(2, 1, "b", "[a]")]
+NIGHTLY = {"name": "nightly", "cron": "0 3 * * *"}
+
+
+def schedule(project: Project, **config: object) -> tuple[dg.ScheduleDefinition, dg.Definitions]:
+    given = ScheduleConfig.model_validate({**NIGHTLY, **config})
+    definitions = project.definitions(schedules=[given])
+    return definitions.resolve_schedule_def("nightly"), definitions
+
+
+def tick(project: Project, **config: object) -> tuple[list[dg.RunRequest], str | None]:
+    """What one tick of a cron schedule gives: requests, or why none."""
+    found, definitions = schedule(project, **config)
+    with dg.build_schedule_context(
+        project.instance,
+        scheduled_execution_time=datetime(2026, 1, 1, 3, tzinfo=timezone.utc),
+        repository_def=definitions.get_repository_def(),
+    ) as context:
+        data = found.evaluate_tick(context)
+    return list(data.run_requests or ()), data.skip_message
+
+
+def selected(project: Project, **config: object) -> set[str]:
+    _, definitions = schedule(project, **config)
+    repository = definitions.get_repository_def()
+    job = repository.get_job(repository.get_schedule_def("nightly").job_name)
+    return {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
+
+
+def leave_run(project: Project, keys: Sequence[str], status: dg.DagsterRunStatus) -> str:
+    """A run record as a process leaves it that was killed."""
+    definitions = project.definitions()
+    job = definitions.resolve_implicit_global_asset_job_def()
+    wanted = [dg.AssetKey.from_user_string(key) for key in keys]
+    run = project.instance.create_run_for_job(job, asset_selection=frozenset(wanted), status=status)
+    return run.run_id
+
+
+def test_schedule_runs_the_flows_that_it_names_or_all(project: Project) -> None:
+    project.write(NODES, "shop")
+    project.write(NODES, "bank")
+    assert selected(project, flows=["shop"]) == {"shop/manual_input_1", "shop/formula_2"}
+    assert len(selected(project)) == 4
+
+
+def test_schedule_runs_any_selection_of_nodes(project: Project) -> None:
+    project.write(NODES, "shop")
+    project.write(NODES, "bank")
+    assert selected(project, select='key:"*/formula_2"') == {"shop/formula_2", "bank/formula_2"}
+    assert selected(project, select='key:"*/formula_2"', flows=["bank"]) == {"bank/formula_2"}
+
+
+def test_time_zone_and_status_are_the_schedule_s(project: Project) -> None:
+    project.write(NODES)
+    found, _ = schedule(project, timezone="Europe/Berlin", status="running")
+    assert found.execution_timezone == "Europe/Berlin"
+    assert found.default_status is dg.DefaultScheduleStatus.RUNNING
+
+
+def test_parameters_and_tags_go_into_the_request(project: Project) -> None:
+    project.write(NODES)
+    ((request,), _) = tick(project, parameters={"shop": {"region": "EU"}}, tags={"team": "sales"})
+    assert request.run_config == {"resources": {"flow__shop": {"config": {"parameters": {"region": "EU"}}}}}
+    assert request.tags["team"] == "sales"
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
+def test_tick_is_skipped_while_another_run_of_the_flow_goes_on(project: Project, status: dg.DagsterRunStatus) -> None:
+    project.write(NODES)
+    run_id = leave_run(project, ["shop/manual_input_1"], status)
+    assert tick(project, select='key:"shop/formula_2"') == ([], f"run {run_id} of the same flow goes on")
+    assert len(tick(project, skip_if_running=False)[0]) == 1
+
+
+def test_run_of_another_flow_blocks_nothing(project: Project) -> None:
+    project.write(NODES, "shop")
+    project.write(NODES, "bank")
+    leave_run(project, ["bank/formula_2"], dg.DagsterRunStatus.STARTED)
+    assert len(tick(project, flows=["shop"])[0]) == 1
+
+
+def test_run_whose_process_died_blocks_until_it_is_too_old(project: Project) -> None:
+    project.write(NODES)
+    leave_run(project, ["shop/formula_2"], dg.DagsterRunStatus.STARTED)
+    time.sleep(1.1)
+    assert tick(project, stale_after="60s")[0] == []
+    assert len(tick(project, stale_after="1s")[0]) == 1
+
+
+def requested(project: Project, **config: object) -> set[str]:
+    requests, _ = tick(project, **config)
+    return {key.path[-1] for request in requests for key in request.asset_selection or ()}
+
+
+def test_only_changed_launches_what_has_changed_and_all_below(project: Project, tmp_path: Path) -> None:
+    data = tmp_path / "in.csv"
+    data.write_text("a\n1\n")
+    below = formula(4, 3, "d", "[c]")
+    project.write([read_csv(1, data), *NODES[1:], formula(3, 1, "c", "[a]"), below])
+    assert requested(project, only_changed=True) == {"read_1", "formula_2", "formula_3", "formula_4"}
+    project.run()
+    assert tick(project, only_changed=True) == ([], "nothing has changed")
+    project.write([read_csv(1, data), *NODES[1:], formula(3, 1, "c", "[a] + 1"), below])
+    assert requested(project, only_changed=True) == {"formula_3", "formula_4"}
+    project.run()
+    data.write_text("a\n2\n")
+    observe(project)
+    assert requested(project, only_changed=True) == {"read_1", "formula_2", "formula_3", "formula_4"}
+
+
+class Interval:
+    """An interval's sensor, asked at given times."""
+
+    def __init__(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._project = project
+        self._monkeypatch = monkeypatch
+        config = ScheduleConfig(name="often", every="15m", flows=["shop"])
+        self._definitions = project.definitions(schedules=[config])
+        self._cursor: str | None = None
+
+    def is_launched_at(self, minute: float) -> bool:
+        self._monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0 + minute * 60)
+        context = dg.build_sensor_context(
+            self._project.instance, self._cursor, repository_def=self._definitions.get_repository_def()
+        )
+        data = self._definitions.resolve_sensor_def("often").evaluate_tick(context)
+        self._cursor = data.cursor
+        return bool(data.run_requests)
+
+
+def test_interval_starts_at_once_and_counts_from_start_to_start(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write(NODES)
+    interval = Interval(project, monkeypatch)
+    assert [minute for minute in (0, 1, 14.9, 15.2, 30, 30.3, 90, 91) if interval.is_launched_at(minute)] == [
+        0,
+        15.2,
+        30.3,
+        90,
+    ]
+
+
+def test_interval_that_is_due_while_the_flow_runs_starts_when_it_has_ended(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write(NODES)
+    run_id = leave_run(project, ["shop/formula_2"], dg.DagsterRunStatus.STARTED)
+    interval = Interval(project, monkeypatch)
+    assert not interval.is_launched_at(0)
+    run = project.instance.get_run_by_id(run_id)
+    assert run is not None
+    project.instance.report_run_canceled(run)
+    assert interval.is_launched_at(1)
+
+
+def test_flow_that_there_is_not_is_a_load_error(project: Project) -> None:
+    project.write(NODES)
+    with pytest.raises(ConfigError, match=r"schedules\.nightly\.flows: there is no flow 'shops'; flows: shop"):
+        schedule(project, flows=["shops"])
+
+
+@pytest.mark.parametrize(
+    ("config", "cause"),
+    [
+        ({}, "give either cron or every"),
+        ({"cron": "0 3 * * *", "every": "1h"}, "give either cron or every"),
+        ({"every": "30s"}, "must be at least 60s"),
+        ({"every": "soon"}, "'soon' is no time span; write a number and s, m, h or d"),
+        ({"every": "1h", "timezone": "UTC"}, "timezone belongs to cron"),
+    ],
+)
+def test_schedule_without_one_clear_rhythm_is_refused(config: dict[str, str], cause: str) -> None:
+    with pytest.raises(ValidationError, match=cause):
+        ScheduleConfig.model_validate({"name": "nightly", **config})
+
+
+def test_trigger_that_watches_nothing_is_refused() -> None:
+    with pytest.raises(ValidationError, match="give files or assets to watch"):
+        TriggerConfig(name="changed")
