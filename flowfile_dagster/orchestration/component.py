@@ -50,6 +50,7 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
         mode: ``development`` (one asset per node) or ``performance`` (one per fused segment), for all flows.
         engine: which of Polars' engines runs the plans.
         overrides: what is said of single flows, by group (``folder/flow``).
+        renames: new names of nodes (``flow/node``) and flows to old ones, to keep their history.
         root: the folder that relative paths in flows stand under.
         store: the folder that results are kept in.
         translation: asset attributes for every output of every node. In templates ``spec`` is the asset as it would be,
@@ -60,6 +61,7 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
     mode: ExecutionMode | None = None
     engine: Engine | None = None
     overrides: dict[str, FlowConfig] = Field(default_factory=dict)
+    renames: dict[str, str] = Field(default_factory=dict)
     root: str | None = None
     store: str | None = None
     translation: (
@@ -86,6 +88,7 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
             mode=self.mode,
             engine=self.engine,
             overrides=self.overrides,
+            renames=self.renames,
             root=None if self.root is None else folder / self.root,
             translator=self._translator(),
             io_manager=shared_io_manager(None if self.store is None else str(folder / self.store)),

@@ -23,6 +23,7 @@ from flowfile_dagster.orchestration.config import FlowConfig
 from flowfile_dagster.orchestration.io_manager import STORE_FOLDER, FlowfileIOManager, shared_io_manager
 from flowfile_dagster.orchestration.launch import build_flow_resource, flow_resource_key
 from flowfile_dagster.orchestration.project import Project, find_flows
+from flowfile_dagster.orchestration.renames import Renames
 from flowfile_dagster.orchestration.specs import SpecBuilder
 from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY, FlowfileTranslator, FlowPlace
 
@@ -35,6 +36,7 @@ def build_definitions(
     mode: ExecutionMode | None = None,
     engine: Engine | None = None,
     overrides: Mapping[str, FlowConfig] | None = None,
+    renames: Mapping[str, str] | None = None,
     root: str | Path | None = None,
     translator: FlowfileTranslator | None = None,
     io_manager: FlowfileIOManager | None = None,
@@ -48,6 +50,8 @@ def build_definitions(
             Default: each flow's own ``execution_mode``.
         engine: which of Polars' engines runs the plans. Default: in-memory in development, else Polars' choice.
         overrides: what is said of single flows, by group (``folder/flow``), instead of what is said for all.
+        renames: new names to old ones, of nodes (``{"flow/new": "flow/old"}``) or whole flows (``{"new": "old"}``):
+            what was renamed keeps its asset keys and thereby its history.
         root: the folder that relative paths in flows stand under. Default: each flow file's folder, then the
             current working directory.
         translator: how nodes appear in Dagster.
@@ -60,7 +64,7 @@ def build_definitions(
         the key ``flowfile_io_manager``. A file that does not load becomes one asset that says why.
 
     Raises:
-        ConfigError: `overrides` names a flow or node that there is not.
+        ConfigError: `overrides` or `renames` names a flow or node that there is not.
     """
     io_manager = io_manager or shared_io_manager()
     root_path = None if root is None else Path(root).resolve()
@@ -71,7 +75,14 @@ def build_definitions(
         warnings.simplefilter("ignore", category=dg.BetaWarning)
         entries = cache.load([FlowRequest(path, root_path) for path in places.values()])
         defaults = FlowConfig(mode=mode, engine=engine)
-        project = Project(dict(zip(places, entries, strict=True)), cache, root_path, defaults, overrides or {})
+        project = Project(
+            dict(zip(places, entries, strict=True)),
+            cache,
+            root_path,
+            defaults,
+            overrides or {},
+            Renames(renames or {}),
+        )
         project.refuse_unknown_names()
         return _definitions(project, translator or FlowfileTranslator(), io_manager)
 
@@ -123,7 +134,7 @@ def _names_of(assets: list[dg.AssetsDefinition]) -> set[str]:
 
 
 def _definitions(project: Project, translator: FlowfileTranslator, io_manager: FlowfileIOManager) -> dg.Definitions:
-    builder = SpecBuilder(project.flows, translator)
+    builder = SpecBuilder(project.flows, translator, project.renames)
     assets: list[dg.AssetsDefinition] = []
     names = _Names()
     for place, entry in project.entries.items():

@@ -16,6 +16,7 @@ from flowfile_dagster.flow.files import find_flow_files
 from flowfile_dagster.flow.graph import ExecutionMode
 from flowfile_dagster.flow.names import slug
 from flowfile_dagster.orchestration.config import FlowConfig, NodeConfig
+from flowfile_dagster.orchestration.renames import Renames
 from flowfile_dagster.orchestration.translator import FlowPlace
 
 
@@ -29,6 +30,7 @@ class Project:
         root: the folder that relative paths stand under, if one was given.
         defaults: the configuration of flows that have none of their own.
         overrides: the configuration of single flows by group (``folder/flow``).
+        renames: what had another name before.
     """
 
     entries: Mapping[FlowPlace, CompiledEntry]
@@ -36,6 +38,7 @@ class Project:
     root: Path | None
     defaults: FlowConfig = field(default_factory=FlowConfig)
     overrides: Mapping[str, FlowConfig] = field(default_factory=dict[str, FlowConfig])
+    renames: Renames = field(default_factory=Renames)
 
     @cached_property
     def flows(self) -> Mapping[FlowPlace, CompiledFlow]:
@@ -62,6 +65,7 @@ class Project:
             flow = groups[group]
             if isinstance(flow, CompiledFlow):
                 _refuse_unknown_nodes(group, config.nodes, flow)
+        self.renames.refuse_unknown_names(self.flows)
 
 
 def _refuse_unknown_nodes(group: str, nodes: Mapping[str, NodeConfig], flow: CompiledFlow) -> None:

@@ -13,17 +13,20 @@ from flowfile_dagster.compile.form import CompiledFlow, CompiledNode, CompiledSe
 from flowfile_dagster.errors import FlowFileError, Problem
 from flowfile_dagster.flow.graph import ExecutionMode
 from flowfile_dagster.orchestration.metadata import ColumnOrigins
+from flowfile_dagster.orchestration.renames import Renames
 from flowfile_dagster.orchestration.translator import FlowfileTranslator, FlowOutput, FlowPlace, OutputEdges
 
 
 @dataclass(frozen=True)
 class FlowSpecs:
-    """The specs of a flow by (node id, handle), and the segments that their roots stand for."""
+    """The specs of a flow by (node id, handle), the segments that their roots stand for, and the path under which the
+    history of each node is kept."""
 
     place: FlowPlace
     mode: ExecutionMode
     segments: Sequence[CompiledSegment]
     by_output: Mapping[tuple[int, str], dg.AssetSpec]
+    history_paths: Mapping[int, Sequence[str]]
 
     def of_segment(self, segment: CompiledSegment) -> list[dg.AssetSpec]:
         """The specs of a segment's root, one per handle."""
@@ -33,9 +36,15 @@ class FlowSpecs:
 class SpecBuilder:
     """Specs of all flows of a project; what one flow writes and another reads becomes a dependency."""
 
-    def __init__(self, flows: Mapping[FlowPlace, CompiledFlow], translator: FlowfileTranslator) -> None:
+    def __init__(
+        self, flows: Mapping[FlowPlace, CompiledFlow], translator: FlowfileTranslator, renames: Renames
+    ) -> None:
         self._translator = translator
         self._flows = flows
+        self._paths = {
+            place: {node.node_id: renames.history_path(place, node.name) for node in flow.nodes}
+            for place, flow in flows.items()
+        }
         self._keys = {place: self._output_keys(place, flow) for place, flow in self._flows.items()}
         self._source_keys = self._distinct_source_keys()
         self._writers = {
@@ -61,10 +70,12 @@ class SpecBuilder:
             node = nodes[segment.root]
             deps = self._deps(place, segment, nodes)
             for handle in node.schemas:
-                output = FlowOutput(place, flow, self._without_waiting(node), handle, segment)
+                output = FlowOutput(
+                    place, flow, self._without_waiting(node), handle, self._paths[place][node.node_id], segment
+                )
                 columns = self._column_origins(place, segment.lineage.get(handle))
                 specs[node.node_id, handle] = self._translator.get_asset_spec(output, OutputEdges(deps, columns))
-        return FlowSpecs(place, mode, segments, specs)
+        return FlowSpecs(place, mode, segments, specs, self._paths[place])
 
     def _without_waiting(self, node: CompiledNode) -> CompiledNode:
         """A node that reads what another flow has yet to write is not expected to fail."""
@@ -110,7 +121,9 @@ class SpecBuilder:
 
     def _output_keys(self, place: FlowPlace, flow: CompiledFlow) -> dict[tuple[int, str], dg.AssetKey]:
         return {
-            (node.node_id, handle): self._translator.resolve_key(FlowOutput(place, flow, node, handle))
+            (node.node_id, handle): self._translator.resolve_key(
+                FlowOutput(place, flow, node, handle, self._paths[place][node.node_id])
+            )
             for node in flow.nodes
             for handle in node.schemas
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import dagster as dg
 
@@ -45,7 +45,6 @@ class FlowStep:
         outputs = {output: spec.key for output, spec in self._specs.by_output.items() if spec.key in selected}
         targets = {node_id for node_id, _ in outputs}
         segments = development_segments(graph) if mode == "development" else performance_segments(graph, targets)
-        ref_key = self._ref_key(graph)
         by_root = {segment.root: segment for segment in segments}
         chosen = config.engine or default_engine(mode)
         names = node_names(graph)
@@ -61,13 +60,15 @@ class FlowStep:
             segments,
             targets,
             self._store,
-            ref_key=ref_key,
+            ref_key=self._ref_key,
             engine=chosen,
             engines=engines,
         ):
             self._note(event, graph)
             if isinstance(event, (NodeComputed, NodeReused)):
-                self._store.publish(ref_key(graph.nodes[event.node_id]), Ref(event.manifest.node_hash, "output-0"))
+                self._store.publish(
+                    self._ref_key(graph.nodes[event.node_id]), Ref(event.manifest.node_hash, "output-0")
+                )
                 for (node_id, handle), key in outputs.items():
                     if node_id == event.node_id:
                         ran = engines.get(node_id, chosen)
@@ -91,10 +92,9 @@ class FlowStep:
                 text = f"{graph.name}: computing {names[segment.root]} ({members}), which reads files of {size:,} bytes"
                 self._context.log.info(text)
 
-    def _ref_key(self, graph: FlowGraph) -> Callable[[FlowNode], Sequence[str]]:
+    def _ref_key(self, node: FlowNode) -> Sequence[str]:
         """The node's own key in the store, whichever of its outputs are assets."""
-        names = node_names(graph)
-        return lambda node: ("nodes", *self._specs.place.key_prefix, names[node.node_id])
+        return ("nodes", *self._specs.history_paths[node.node_id])
 
     def _result(
         self, event: NodeComputed | NodeReused, handle: str, key: dg.AssetKey, settings: Mapping[str, str]
