@@ -20,6 +20,7 @@ from flowfile_dagster.compile.form import (
     CompiledSegment,
     CompiledSource,
 )
+from flowfile_dagster.compile.settings_text import render_settings
 from flowfile_dagster.contract.node_type import Source
 from flowfile_dagster.engine.context import NodeContext
 from flowfile_dagster.errors import FlowfileDagsterError, NodeProblem
@@ -148,6 +149,7 @@ def _node(node: FlowNode, name: str, prediction: NodePrediction, context: NodeCo
         inputs=[CompiledInput(item.node_id, item.handle, item.slot) for item in node.inputs],
         traits=sorted(trait.value for trait in node.traits),
         settings_hash=settings_hash(node),
+        settings_text=render_settings(node),
         problem=node.problem,
         warning=None if prediction.error is None or node.problem else prediction.error.cause,
         schemas={

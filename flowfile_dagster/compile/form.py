@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 ExecutionMode: TypeAlias = Literal["development", "performance"]
 
 #: Raise when the meaning of a field changes: older files are then compiled anew.
-COMPILED_FORMAT = 5
+COMPILED_FORMAT = 6
 
 #: Columns in order: (name, dtype text).
 SchemaText: TypeAlias = Sequence[tuple[str, str]]
@@ -58,6 +58,7 @@ class CompiledNode:
     inputs: Sequence[CompiledInput]
     traits: Sequence[str]
     settings_hash: str
+    settings_text: str
     problem: str | None
     warning: str | None
     schemas: Mapping[str, SchemaText | None]

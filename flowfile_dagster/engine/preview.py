@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import polars as pl
 
@@ -18,15 +19,19 @@ MAX_BYTES = 32 * 1024
 _log = logging.getLogger(__name__)
 
 
-def render_preview(frame: pl.LazyFrame, rows: int) -> str:
+def render_preview(frame: pl.LazyFrame, rows: int, is_hidden: Callable[[str], bool] = lambda column: False) -> str:
     """The first rows of a stored result as a markdown table of at most 32 KB.
 
     Args:
         frame: a scan of the result.
         rows: how many rows the result has.
+        is_hidden: says of a column whether its values must not be shown.
     """
     try:
-        return _render(collect(frame.head(SAMPLED_ROWS)), rows)
+        sample = collect(frame.head(SAMPLED_ROWS))
+        return _render(
+            sample.with_columns(pl.lit("redacted").alias(name) for name in sample.columns if is_hidden(name)), rows
+        )
     except NODE_FAILURES as error:  # looking at a result must not lose it
         _log.warning("no preview: %s", error)
         return f"no preview: {_cell(str(error))}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import dagster as dg
@@ -18,9 +19,11 @@ class NodeConfig(dg.Model, dg.Resolvable):
 
     Attributes:
         engine: which of Polars' engines runs it, where its result is collected.
+        redact: columns of its result whose values previews do not show, nor those of columns made from them.
     """
 
     engine: Engine | None = None
+    redact: Sequence[str] = ()
 
 
 class FlowConfig(dg.Model, dg.Resolvable):
@@ -29,11 +32,13 @@ class FlowConfig(dg.Model, dg.Resolvable):
     Attributes:
         mode: ``development`` (one asset per node) or ``performance`` (one per fused segment).
         engine: which of Polars' engines runs the plans.
+        redact: columns whose values previews do not show, in whichever node, nor those of columns made from them.
         nodes: by the node's name, as it stands in asset keys.
     """
 
     mode: ExecutionMode | None = None
     engine: Engine | None = None
+    redact: Sequence[str] = ()
     nodes: dict[str, NodeConfig] = Field(default_factory=dict)
 
 

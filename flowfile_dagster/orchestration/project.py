@@ -16,6 +16,7 @@ from flowfile_dagster.flow.files import find_flow_files
 from flowfile_dagster.flow.graph import ExecutionMode
 from flowfile_dagster.flow.names import slug
 from flowfile_dagster.orchestration.config import FlowConfig, NodeConfig
+from flowfile_dagster.orchestration.redaction import refuse_unknown_columns
 from flowfile_dagster.orchestration.renames import Renames
 from flowfile_dagster.orchestration.translator import FlowPlace
 
@@ -65,6 +66,7 @@ class Project:
             flow = groups[group]
             if isinstance(flow, CompiledFlow):
                 _refuse_unknown_nodes(group, config.nodes, flow)
+                refuse_unknown_columns(group, flow, config)
         self.renames.refuse_unknown_names(self.flows)
 
 

@@ -28,6 +28,10 @@ class FlowSpecs:
     by_output: Mapping[tuple[int, str], dg.AssetSpec]
     history_paths: Mapping[int, Sequence[str]]
 
+    def ref_key(self, node_id: int) -> Sequence[str]:
+        """The node's own key in the store, whichever of its outputs are assets."""
+        return ("nodes", *self.history_paths[node_id])
+
     def of_segment(self, segment: CompiledSegment) -> list[dg.AssetSpec]:
         """The specs of a segment's root, one per handle."""
         return [spec for (node_id, _), spec in self.by_output.items() if node_id == segment.root]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -10,11 +11,11 @@ from flowfile_dagster.compile.form import CompiledFlow
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
 from flowfile_dagster.engine.runner import default_engine, engine_that_runs, run_segments
 from flowfile_dagster.errors import NodeError
-from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
+from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph
 from flowfile_dagster.flow.names import node_names
 from flowfile_dagster.orchestration.config import FlowConfig
 from flowfile_dagster.orchestration.io_manager import StoredResult
-from flowfile_dagster.orchestration.metadata import result_metadata
+from flowfile_dagster.orchestration.result_page import ResultPages
 from flowfile_dagster.orchestration.specs import FlowSpecs
 from flowfile_dagster.plan.fusion import performance_segments
 from flowfile_dagster.plan.segments import Segment, development_segments
@@ -30,7 +31,7 @@ class FlowStep:
         self._specs = specs
         self._store = store
         self._context = context
-        self._schemas = {node.node_id: node.schemas for node in flow.nodes}
+        self._flow = flow
         self._source_bytes = {
             node.node_id: sum(size for source in node.sources for _, size, _, _ in source.state) for node in flow.nodes
         }
@@ -53,6 +54,7 @@ class FlowStep:
             for node_id in graph.nodes
             if (named := config.nodes.get(names[node_id])) is not None and named.engine is not None
         }
+        pages = ResultPages(self._flow, self._specs, self._store, config, self._context.instance)
         if mode == "performance":
             self._announce(graph, segments, targets)
         for event in run_segments(
@@ -60,25 +62,20 @@ class FlowStep:
             segments,
             targets,
             self._store,
-            ref_key=self._ref_key,
+            ref_key=lambda node: self._specs.ref_key(node.node_id),
             engine=chosen,
             engines=engines,
         ):
             self._note(event, graph)
             if isinstance(event, (NodeComputed, NodeReused)):
-                self._store.publish(
-                    self._ref_key(graph.nodes[event.node_id]), Ref(event.manifest.node_hash, "output-0")
-                )
+                pages.remember(event)
+                self._store.publish(self._specs.ref_key(event.node_id), Ref(event.manifest.node_hash, "output-0"))
                 for (node_id, handle), key in outputs.items():
                     if node_id == event.node_id:
-                        ran = engines.get(node_id, chosen)
-                        ran = engine_that_runs(by_root[node_id], graph.nodes[node_id], ran)
-                        yield self._result(
-                            event,
-                            handle,
-                            key,
-                            {"flowfile/mode": mode, "flowfile/engine": ran},
-                        )
+                        node, segment = graph.nodes[node_id], by_root[node_id]
+                        ran = engine_that_runs(segment, node, engines.get(node_id, chosen))
+                        page = pages.render(event, node, segment, handle, key)
+                        yield _result(event, handle, key, {**page, "flowfile/mode": mode, "flowfile/engine": ran})
         if self._failures:
             raise dg.Failure(self._summary(), allow_retries=False)
 
@@ -91,22 +88,6 @@ class FlowStep:
                 size = sum(self._source_bytes[node_id] for node_id in segment.nodes)
                 text = f"{graph.name}: computing {names[segment.root]} ({members}), which reads files of {size:,} bytes"
                 self._context.log.info(text)
-
-    def _ref_key(self, node: FlowNode) -> Sequence[str]:
-        """The node's own key in the store, whichever of its outputs are assets."""
-        return ("nodes", *self._specs.history_paths[node.node_id])
-
-    def _result(
-        self, event: NodeComputed | NodeReused, handle: str, key: dg.AssetKey, settings: Mapping[str, str]
-    ) -> dg.MaterializeResult[StoredResult]:
-        predicted = self._schemas[event.node_id].get(handle)
-        table = event.manifest.outputs.get(handle)
-        return dg.MaterializeResult(
-            asset_key=key,
-            value=StoredResult(event.manifest.node_hash, handle),
-            metadata={**result_metadata(event, handle, predicted, self._store), **settings},
-            data_version=dg.DataVersion(event.manifest.node_hash if table is None else table.content_hash),
-        )
 
     def _note(self, event: NodeEvent, graph: FlowGraph) -> None:
         match event:
@@ -126,3 +107,15 @@ class FlowStep:
         if self._not_run:
             lines.append(f"not run because of this: nodes {', '.join(map(str, self._not_run))}")
         return "\n".join(lines)
+
+
+def _result(
+    event: NodeComputed | NodeReused, handle: str, key: dg.AssetKey, metadata: Mapping[str, Any]
+) -> dg.MaterializeResult[StoredResult]:
+    table = event.manifest.outputs.get(handle)
+    return dg.MaterializeResult(
+        asset_key=key,
+        value=StoredResult(event.manifest.node_hash, handle),
+        metadata=metadata,
+        data_version=dg.DataVersion(event.manifest.node_hash if table is None else table.content_hash),
+    )

@@ -41,13 +41,17 @@ def settings_hash(node: FlowNode) -> str:
 
 def hash_parts(node: FlowNode, inputs: Sequence[Input], upstream: Sequence[str], sources: str) -> dict[str, str]:
     """The ingredients of a node hash by name. `upstream`: one hash per input that takes part, in order."""
-    wired = [[item.slot, item.handle, hashed] for item, hashed in zip(inputs, upstream, strict=True)]
     return {
         "settings": settings_hash(node),
-        "upstream": canonical_hash(wired),
+        "upstream": upstream_hash(inputs, upstream),
         "source": sources,
         "version": f"polars {POLARS_MAJOR}",
     }
+
+
+def upstream_hash(inputs: Sequence[Input], upstream: Sequence[str]) -> str:
+    """What a node is made of, as an ingredient: one hash per input, in order."""
+    return canonical_hash([[item.slot, item.handle, hashed] for item, hashed in zip(inputs, upstream, strict=True)])
 
 
 def combine(parts: Mapping[str, str]) -> str:

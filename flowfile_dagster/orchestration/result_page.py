@@ -1,0 +1,64 @@
+"""What a run tells of its results on the pages of their assets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from flowfile_dagster.compile.form import CompiledFlow
+from flowfile_dagster.engine.events import NodeComputed, NodeReused
+from flowfile_dagster.flow.graph import FlowNode
+from flowfile_dagster.orchestration.config import FlowConfig
+from flowfile_dagster.orchestration.metadata import result_metadata
+from flowfile_dagster.orchestration.redaction import NOTHING, find_redactions
+from flowfile_dagster.orchestration.row_counts import render_row_counts
+from flowfile_dagster.orchestration.settings import settings_change, settings_markdown
+from flowfile_dagster.orchestration.specs import FlowSpecs
+from flowfile_dagster.plan.segments import Segment
+from flowfile_dagster.store.index import Manifest
+from flowfile_dagster.store.store import ResultStore
+
+
+class ResultPages:
+    """Renders the results of one step, and remembers them to say what came of what."""
+
+    def __init__(
+        self, flow: CompiledFlow, specs: FlowSpecs, store: ResultStore, config: FlowConfig, instance: dg.DagsterInstance
+    ) -> None:
+        self._specs = specs
+        self._store = store
+        self._instance = instance
+        self._nodes = {node.node_id: node for node in flow.nodes}
+        self._names = {node.node_id: node.name for node in flow.nodes}
+        self._members = {segment.root: segment.nodes for segment in specs.segments}
+        self._redactions = find_redactions(flow, config)
+        self._manifests: dict[int, Manifest] = {}
+
+    def remember(self, event: NodeComputed | NodeReused) -> None:
+        """Note a result, whether or not it is an asset that was asked for."""
+        self._manifests[event.node_id] = event.manifest
+
+    def render(
+        self, event: NodeComputed | NodeReused, node: FlowNode, segment: Segment, handle: str, key: dg.AssetKey
+    ) -> dict[str, Any]:
+        """The metadata of one materialization. `segment`: what was computed together to make it."""
+        redaction = self._redactions.get((node.node_id, handle), NOTHING)
+        metadata = result_metadata(event, handle, self._nodes[node.node_id].schemas.get(handle), self._store, redaction)
+        members = [self._nodes[node_id] for node_id in self._members.get(node.node_id, segment.nodes)]
+        metadata |= settings_change(key, settings_markdown(members), self._instance)
+        if len(segment.nodes) == 1:
+            counts = render_row_counts(node, handle, event.manifest, self._inputs(node), self._names)
+            metadata |= {} if counts is None else {"flowfile/rows": counts}
+        return metadata
+
+    def _inputs(self, node: FlowNode) -> Mapping[int, Manifest]:
+        """The latest results of the node's inputs, as far as there are any."""
+        for item in node.inputs:
+            if item.node_id not in self._manifests:
+                ref = self._store.latest(self._specs.ref_key(item.node_id))
+                found = None if ref is None else self._store.find(ref.node_hash)
+                if found is not None:
+                    self._manifests[item.node_id] = found
+        return self._manifests
