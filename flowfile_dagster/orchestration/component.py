@@ -51,6 +51,7 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
         engine: which of Polars' engines runs the plans.
         overrides: what is said of single flows, by group (``folder/flow``).
         renames: new names of nodes (``flow/node``) and flows to old ones, to keep their history.
+        flowfile_url: a link on every asset's page, with ``{path}``, ``{flow}`` and ``{node_id}`` filled in.
         root: the folder that relative paths in flows stand under.
         store: the folder that results are kept in.
         translation: asset attributes for every output of every node. In templates ``spec`` is the asset as it would be,
@@ -62,6 +63,7 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
     engine: Engine | None = None
     overrides: dict[str, FlowConfig] = Field(default_factory=dict)
     renames: dict[str, str] = Field(default_factory=dict)
+    flowfile_url: str | None = None
     root: str | None = None
     store: str | None = None
     translation: (
@@ -89,6 +91,7 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
             engine=self.engine,
             overrides=self.overrides,
             renames=self.renames,
+            flowfile_url=self.flowfile_url,
             root=None if self.root is None else folder / self.root,
             translator=self._translator(),
             io_manager=shared_io_manager(None if self.store is None else str(folder / self.store)),

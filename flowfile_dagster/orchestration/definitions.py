@@ -37,6 +37,7 @@ def build_definitions(
     engine: Engine | None = None,
     overrides: Mapping[str, FlowConfig] | None = None,
     renames: Mapping[str, str] | None = None,
+    flowfile_url: str | None = None,
     root: str | Path | None = None,
     translator: FlowfileTranslator | None = None,
     io_manager: FlowfileIOManager | None = None,
@@ -52,6 +53,8 @@ def build_definitions(
         overrides: what is said of single flows, by group (``folder/flow``), instead of what is said for all.
         renames: new names to old ones, of nodes (``{"flow/new": "flow/old"}``) or whole flows (``{"new": "old"}``):
             what was renamed keeps its asset keys and thereby its history.
+        flowfile_url: a link on every asset's page, in which ``{path}``, ``{flow}`` and ``{node_id}`` are filled in:
+            the path of the flow file, the flow's name and the node's id.
         root: the folder that relative paths in flows stand under. Default: each flow file's folder, then the
             current working directory.
         translator: how nodes appear in Dagster.
@@ -82,6 +85,7 @@ def build_definitions(
             defaults,
             overrides or {},
             Renames(renames or {}),
+            flowfile_url,
         )
         project.refuse_unknown_names()
         return _definitions(project, translator or FlowfileTranslator(), io_manager)
@@ -134,7 +138,7 @@ def _names_of(assets: list[dg.AssetsDefinition]) -> set[str]:
 
 
 def _definitions(project: Project, translator: FlowfileTranslator, io_manager: FlowfileIOManager) -> dg.Definitions:
-    builder = SpecBuilder(project.flows, translator, project.renames)
+    builder = SpecBuilder(project, translator)
     assets: list[dg.AssetsDefinition] = []
     names = _Names()
     for place, entry in project.entries.items():

@@ -32,6 +32,7 @@ class Project:
         defaults: the configuration of flows that have none of their own.
         overrides: the configuration of single flows by group (``folder/flow``).
         renames: what had another name before.
+        flowfile_url: where a node opens in Flowfile, see `build_definitions`.
     """
 
     entries: Mapping[FlowPlace, CompiledEntry]
@@ -40,6 +41,7 @@ class Project:
     defaults: FlowConfig = field(default_factory=FlowConfig)
     overrides: Mapping[str, FlowConfig] = field(default_factory=dict[str, FlowConfig])
     renames: Renames = field(default_factory=Renames)
+    flowfile_url: str | None = None
 
     @cached_property
     def flows(self) -> Mapping[FlowPlace, CompiledFlow]:

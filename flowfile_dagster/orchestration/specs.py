@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 import dagster as dg
 
@@ -13,7 +14,7 @@ from flowfile_dagster.compile.form import CompiledFlow, CompiledNode, CompiledSe
 from flowfile_dagster.errors import FlowFileError, Problem
 from flowfile_dagster.flow.graph import ExecutionMode
 from flowfile_dagster.orchestration.metadata import ColumnOrigins
-from flowfile_dagster.orchestration.renames import Renames
+from flowfile_dagster.orchestration.project import Project
 from flowfile_dagster.orchestration.translator import FlowfileTranslator, FlowOutput, FlowPlace, OutputEdges
 
 
@@ -40,14 +41,13 @@ class FlowSpecs:
 class SpecBuilder:
     """Specs of all flows of a project; what one flow writes and another reads becomes a dependency."""
 
-    def __init__(
-        self, flows: Mapping[FlowPlace, CompiledFlow], translator: FlowfileTranslator, renames: Renames
-    ) -> None:
+    def __init__(self, project: Project, translator: FlowfileTranslator) -> None:
         self._translator = translator
-        self._flows = flows
+        self._flows = project.flows
+        self._flowfile_url = project.flowfile_url
         self._paths = {
-            place: {node.node_id: renames.history_path(place, node.name) for node in flow.nodes}
-            for place, flow in flows.items()
+            place: {node.node_id: project.renames.history_path(place, node.name) for node in flow.nodes}
+            for place, flow in self._flows.items()
         }
         self._keys = {place: self._output_keys(place, flow) for place, flow in self._flows.items()}
         self._source_keys = self._distinct_source_keys()
@@ -75,7 +75,13 @@ class SpecBuilder:
             deps = self._deps(place, segment, nodes)
             for handle in node.schemas:
                 output = FlowOutput(
-                    place, flow, self._without_waiting(node), handle, self._paths[place][node.node_id], segment
+                    place,
+                    flow,
+                    self._without_waiting(node),
+                    handle,
+                    self._paths[place][node.node_id],
+                    segment,
+                    None if self._flowfile_url is None else _link(self._flowfile_url, flow, node),
                 )
                 columns = self._column_origins(place, segment.lineage.get(handle))
                 specs[node.node_id, handle] = self._translator.get_asset_spec(output, OutputEdges(deps, columns))
@@ -163,6 +169,13 @@ class SpecBuilder:
     def _key(self, place: FlowPlace, node_id: int, handle: str) -> dg.AssetKey:
         keys = self._keys[place]
         return keys.get((node_id, handle)) or keys[node_id, "output-0"]
+
+
+def _link(template: str, flow: CompiledFlow, node: CompiledNode) -> str:
+    values = {"path": flow.path, "flow": flow.name, "node_id": str(node.node_id)}
+    for name, value in values.items():
+        template = template.replace(f"{{{name}}}", quote(value, safe=""))
+    return template
 
 
 def _with_mark(key: dg.AssetKey, uri: str) -> dg.AssetKey:

@@ -40,6 +40,7 @@ class FlowOutput:
     Attributes:
         history_path: folders, flow and node by the names that they have, or had when their history began.
         segment: what is computed together to make it; None while only the key is asked for.
+        url: where the node opens in Flowfile, if that is configured.
     """
 
     place: FlowPlace
@@ -48,6 +49,7 @@ class FlowOutput:
     handle: str
     history_path: Sequence[str]
     segment: CompiledSegment | None = None
+    url: str | None = None
 
     @property
     def label(self) -> str | None:
@@ -96,11 +98,12 @@ class FlowfileTranslator:
             metadata={
                 **definition_metadata(output.flow, node, output.handle, output.segment, edges.columns),
                 "dagster/io_manager_key": IO_MANAGER_KEY,
+                **({} if output.url is None else {"flowfile/open": dg.MetadataValue.url(output.url)}),
             },
             group_name=output.place.group,
             code_version=_code_version(output),
             tags={"flowfile/flow": slug(output.flow.name)[:63], "flowfile/node_type": slug(node.node_type)[:63]},
-            kinds={"polars", "flowfile"},
+            kinds={"polars", "flowfile", slug(node.node_type)[:63]},
         )
 
 

@@ -113,3 +113,14 @@ def test_rename_of_what_there_is_not_is_an_error(project: Project) -> None:
     renamed(project)
     with pytest.raises(ConfigError, match="nothing is called 'shop/formula_2'"):
         specs(project.folder, renames={"shop/formula_2": "shop/total"})
+
+
+def test_link_to_the_node_is_filled_in(project: Project) -> None:
+    path = project.write([manual(1, {"a": [1]})], "my shop")
+    template = "http://flows:5173/#/designer?flow={path}&name={flow}&node={node_id}"
+    (spec,) = specs(project.folder, flowfile_url=template).values()
+    escaped = str(path.resolve()).replace("/", "%2F").replace(" ", "%20")
+    assert spec.metadata["flowfile/open"].value == (
+        f"http://flows:5173/#/designer?flow={escaped}&name=my%20shop&node=1"
+    )
+    assert spec.kinds == {"flowfile", "polars", "manual_input"}
