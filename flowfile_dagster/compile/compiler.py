@@ -21,6 +21,7 @@ from flowfile_dagster.compile.form import (
     CompiledSource,
 )
 from flowfile_dagster.compile.settings_text import render_settings
+from flowfile_dagster.compile.snippet import render_snippet
 from flowfile_dagster.contract.node_type import Source
 from flowfile_dagster.engine.context import NodeContext
 from flowfile_dagster.errors import FlowfileDagsterError, NodeProblem
@@ -85,7 +86,7 @@ def _compile(document: FlowDocument, graph: FlowGraph, store: ResultStore | None
             )
             for definition in {item.name: item for item in document.settings.parameters}.values()
         ],
-        nodes=[_node(node, names[node.node_id], predictions[node.node_id], context) for node in graph.nodes.values()],
+        nodes=[_node(node, names, predictions, context) for node in graph.nodes.values()],
         segments=[_segment(segment, graph, predictions) for segment in performance_segments(graph)],
         awaited=awaited,
         awaited_files=sorted({str(path) for path in unread}) if has_opaque else [],
@@ -134,11 +135,14 @@ def _schemas(stage: Stage) -> dict[str, pl.Schema]:
     return {handle: table.schema for handle, table in stage.manifest.outputs.items()} if stage.manifest else {}
 
 
-def _node(node: FlowNode, name: str, prediction: NodePrediction, context: NodeContext) -> CompiledNode:
+def _node(
+    node: FlowNode, names: Mapping[int, str], predictions: Mapping[int, NodePrediction], context: NodeContext
+) -> CompiledNode:
+    prediction = predictions[node.node_id]
     target = _target(node, context)
     return CompiledNode(
         node_id=node.node_id,
-        name=name,
+        name=names[node.node_id],
         node_type=node.node_type,
         reference=node.reference,
         description=node.description,
@@ -150,6 +154,7 @@ def _node(node: FlowNode, name: str, prediction: NodePrediction, context: NodeCo
         traits=sorted(trait.value for trait in node.traits),
         settings_hash=settings_hash(node),
         settings_text=render_settings(node),
+        snippet=render_snippet(node, names, predictions),
         problem=node.problem,
         warning=None if prediction.error is None or node.problem else prediction.error.cause,
         schemas={

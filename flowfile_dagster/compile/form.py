@@ -59,6 +59,7 @@ class CompiledNode:
     traits: Sequence[str]
     settings_hash: str
     settings_text: str
+    snippet: str
     problem: str | None
     warning: str | None
     schemas: Mapping[str, SchemaText | None]

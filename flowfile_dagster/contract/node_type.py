@@ -149,6 +149,13 @@ class NodeType(Generic[SettingsT]):
         """From which input columns each output column is made; None is opaque. A guess is a bug."""
         return None
 
+    def snippet(self, settings: SettingsT, inputs: Sequence[MaybeSchema], names: Sequence[str]) -> str | None:
+        """Python with Polars that does the same, as one expression over frames called `names`; for people to read.
+
+        None where no short expression does exactly the same. It is never run.
+        """
+        return None
+
     def sources(self, settings: SettingsT, paths: PathResolver) -> tuple[Source, ...]:
         """What the node reads outside. Looks at names and times at most, never at contents."""
         return ()

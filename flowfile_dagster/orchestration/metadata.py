@@ -13,7 +13,7 @@ from flowfile_dagster.compile.form import CompiledFlow, CompiledNode, CompiledSe
 from flowfile_dagster.engine.events import NodeComputed, NodeReused
 from flowfile_dagster.engine.preview import render_preview
 from flowfile_dagster.orchestration.redaction import NOTHING, Redaction
-from flowfile_dagster.orchestration.settings import settings_markdown
+from flowfile_dagster.orchestration.settings import settings_markdown, snippet_markdown
 from flowfile_dagster.store.index import StoredTable
 from flowfile_dagster.store.store import ResultStore
 
@@ -50,6 +50,8 @@ def definition_metadata(
     members = [node] if segment is None or segment.nodes == [node.node_id] else _members(flow, segment)
     if any(member.settings_text for member in members):
         metadata["flowfile/settings"] = dg.MetadataValue.md(settings_markdown(members))
+    if any(member.snippet for member in members):
+        metadata["flowfile/polars"] = dg.MetadataValue.md(snippet_markdown(members))
     if segment is not None and segment.reasons != ["node"]:
         metadata |= _segment_metadata(flow, segment)
     if node.problem or node.warning:

@@ -26,6 +26,13 @@ def settings_markdown(nodes: Sequence[CompiledNode]) -> str:
     return _block("yaml", text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}…\n")
 
 
+def snippet_markdown(nodes: Sequence[CompiledNode]) -> str:
+    """What is computed together as Polars code, as far as there is code for it."""
+    lines = [node.snippet or f"# {node.name}: {node.node_type}, without a snippet" for node in nodes]
+    text = "".join(f"{line}\n" for line in lines)
+    return _block("python", text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}…\n")
+
+
 def settings_change(key: dg.AssetKey, markdown: str, instance: dg.DagsterInstance) -> Mapping[str, dg.MetadataValue]:
     """Which settings a result was made with, and how they differ from those of the asset's materialization before."""
     found: dict[str, dg.MetadataValue] = {SETTINGS_OF_RUN: dg.MetadataValue.md(markdown)}

@@ -114,3 +114,16 @@ def test_column_to_hide_that_is_nowhere_is_an_error(project: Project, config: Fl
     project.write([PEOPLE])
     with pytest.raises(ConfigError, match=message):
         build_definitions(Path(project.folder), overrides={"shop": config})
+
+
+def test_node_is_shown_as_polars_code(project: Project) -> None:
+    project.write([PEOPLE, advanced_filter(2, 1, "[age] > 40"), formula(3, 2, "next", "[age] + 1")])
+    fast = Project(project.folder, project.instance, "performance")
+    (spec,) = fast.definitions().resolve_all_asset_specs()
+    assert spec.metadata["flowfile/polars"].value == (
+        "```python\n"
+        "# manual_input_1: manual_input, without a snippet\n"
+        'filter_2 = manual_input_1.filter(pl.col("age") > pl.lit(40))\n'
+        'formula_3 = filter_2.with_columns((pl.col("age") + pl.lit(1)).alias("next"))\n'
+        "```"
+    )
