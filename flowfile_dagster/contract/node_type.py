@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 import polars as pl
 
 from flowfile_dagster.columns.lineage import ColumnLineage
+from flowfile_dagster.contract.chart import Chart
 from flowfile_dagster.contract.context import BuildContext, PathResolver
 from flowfile_dagster.contract.settings import NodeSettings
 
@@ -155,6 +156,10 @@ class NodeType(Generic[SettingsT]):
         None where no short expression does exactly the same. It is never run.
         """
         return None
+
+    def charts(self, settings: SettingsT) -> tuple[Chart, ...]:
+        """The charts that the user saved with the node, to be drawn from its result."""
+        return ()
 
     def sources(self, settings: SettingsT, paths: PathResolver) -> tuple[Source, ...]:
         """What the node reads outside. Looks at names and times at most, never at contents."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from flowfile_dagster.compile.form import CompiledFlow
+from flowfile_dagster.contract.chart import Chart
+from flowfile_dagster.contract.node_type import NODE_FAILURES
+from flowfile_dagster.engine.chart import draw_chart
 from flowfile_dagster.engine.events import NodeComputed, NodeReused
 from flowfile_dagster.flow.graph import FlowNode
 from flowfile_dagster.orchestration.config import FlowConfig
@@ -19,6 +24,11 @@ from flowfile_dagster.orchestration.specs import FlowSpecs
 from flowfile_dagster.plan.segments import Segment
 from flowfile_dagster.store.index import Manifest
 from flowfile_dagster.store.store import ResultStore
+
+#: Pictures beyond this are left out, so that the event log stays small.
+MAX_BYTES_OF_CHARTS = 32 * 1024
+
+_log = logging.getLogger(__name__)
 
 
 class ResultPages:
@@ -48,6 +58,10 @@ class ResultPages:
         metadata = result_metadata(event, handle, self._nodes[node.node_id].schemas.get(handle), self._store, redaction)
         members = [self._nodes[node_id] for node_id in self._members.get(node.node_id, segment.nodes)]
         metadata |= settings_change(key, settings_markdown(members), self._instance)
+        table = event.manifest.outputs.get(handle)
+        charts = [chart for chart in _charts(node) if not any(map(redaction.hides, filter(None, (chart.x, chart.y))))]
+        if table is not None and charts:
+            metadata["flowfile/charts"] = dg.MetadataValue.md(_draw(self._store.scan(table), charts))
         if len(segment.nodes) == 1:
             counts = render_row_counts(node, handle, event.manifest, self._inputs(node), self._names)
             metadata |= {} if counts is None else {"flowfile/rows": counts}
@@ -62,3 +76,21 @@ class ResultPages:
                 if found is not None:
                     self._manifests[item.node_id] = found
         return self._manifests
+
+
+def _charts(node: FlowNode) -> tuple[Chart, ...]:
+    settings: Any = node.settings
+    return node.kind.charts(settings) if node.can_run else ()
+
+
+def _draw(frame: pl.LazyFrame, charts: Iterable[Chart]) -> str:
+    drawn = ""
+    for chart in charts:
+        try:
+            picture = draw_chart(frame, chart)
+        except NODE_FAILURES as error:  # a picture must not lose the result
+            _log.warning("no picture of chart %r: %s", chart.title, error)
+            continue
+        if len(drawn) + len(picture) <= MAX_BYTES_OF_CHARTS:
+            drawn += f"{picture}\n\n"
+    return drawn or "no chart could be drawn"

@@ -127,3 +127,24 @@ def test_node_is_shown_as_polars_code(project: Project) -> None:
         'formula_3 = filter_2.with_columns((pl.col("age") + pl.lit(1)).alias("next"))\n'
         "```"
     )
+
+
+def explored(x: str, y: str) -> dict[str, Any]:
+    fields = [{"fid": x, "analyticType": "dimension"}], [{"fid": y, "analyticType": "measure", "aggName": "sum"}]
+    chart = {"name": "Ages", "encodings": dict(zip(("columns", "rows"), fields, strict=True))}
+    return node(2, "explore_data", {"graphic_walker_input": {"specList": [chart]}}, 1)
+
+
+def test_saved_chart_is_drawn_unless_a_column_is_hidden(project: Project) -> None:
+    project.write([PEOPLE, explored("name", "age")])
+    drawn = project.run().metadata["explore_data_2"]["flowfile/charts"]
+    assert drawn.startswith("![Ages](data:image/svg+xml;base64,")
+    hidden = configured(project, FlowConfig(redact=["name"])).run()
+    assert "flowfile/charts" not in hidden.metadata["explore_data_2"]
+
+
+def test_chart_that_cannot_be_drawn_fails_no_run(project: Project) -> None:
+    project.write([PEOPLE, explored("name", "nope")])
+    result = project.run()
+    assert result.is_success
+    assert result.metadata["explore_data_2"]["flowfile/charts"] == "no chart could be drawn"
