@@ -6,6 +6,8 @@ HOST ?= 127.0.0.1
 # Set to a number to repeat a test run with the hash seed that it printed.
 PYTHONHASHSEED ?= $(shell od -An -N2 -tu2 /dev/urandom | tr -d ' ')
 
+GIGABYTES ?= 10
+
 HOME_FOLDER := $(CURDIR)/.dagster-home
 QUIET_IN_PROCESS := {"execution":{"config":{"in_process":{}}},"loggers":{"console":{"config":{"log_level":"WARNING"}}}}
 HIGH := .venv/bin
@@ -20,10 +22,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport VIRTUAL_ENV PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-fast test-ui test-soak bench lint clean
+.PHONY: help demo serve test test-fast test-ui test-soak bench bench-memory lint clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/demo.stamp ## run the sample flows, then show them in the Dagster UI (PORT=3000)
 	@mkdir -p $(HOME_FOLDER)
@@ -64,6 +66,9 @@ test-soak: .venv/test.stamp ## run the sample flows many times, under every exec
 bench: .venv/bench.stamp ## measure loading, overhead and running flows; writes benchmarks/README.md
 	$(HIGH)/python benchmarks/load_flows.py $(ARGS)
 	$(HIGH)/python benchmarks/run_flows.py $(ARGS)
+
+bench-memory: .venv/bench.stamp ## measure the memory of a flow over 10 GB (GIGABYTES=10)
+	$(HIGH)/python benchmarks/memory.py --gigabytes $(GIGABYTES)
 
 lint: .venv/test.stamp ## ruff and mypy
 	$(HIGH)/ruff check .

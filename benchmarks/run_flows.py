@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tpch.canvas import Canvas
-from tpch.flows import FLOWS
+from tpch.flows import FLOWS, steps
 
 if TYPE_CHECKING:
     from tpch.hand_written import Engine, Form
@@ -33,15 +33,23 @@ if TYPE_CHECKING:
 TABLE = Path(__file__).parent / "README.md"
 MARK = "<!-- flows -->"
 QUICK_SCALE = 0.01
+#: The mode that is compared with hand-written Polars.
+MODE = "performance"
 
 ENGINES = ("in-memory", "streaming")
 HAND_WRITTEN = tuple(f"polars {engine} separate" for engine in ENGINES)
 SEVERAL_OUTPUTS = ("dashboard", "wide")
 #: Only flows with several outputs have these.
 TOGETHER = tuple(f"polars {engine} together" for engine in ENGINES)
+#: Nothing is known of the files that a flow reads, so their content is hashed.
+FIRST_SIGHT = "at first sight"
 COLD, WARM = "development cold", "development warm"
 OURS, FLOWFILE = "flowfile-dagster run", "flowfile run flow"
 DAGSTER_FLOW, DAGSTER_ASSETS = "dagster flow", "dagster assets"
+#: Chains of steps; the difference between them is the cost of a step.
+DAGSTER_STEPS = {"dagster few steps": 2, "dagster many steps": 12}
+#: What takes long and needs no exact ratio is run in every other round.
+SLOW = frozenset({COLD, FIRST_SIGHT, FLOWFILE, DAGSTER_ASSETS})
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,7 @@ def run_hand_written(name: str, data: Path, out: Path, engine: Engine, form: For
 
 
 def run_dagster(job: str, folder: Path) -> float:
-    """A whole run in the multiprocess executor, on an instance with SQLite as `dagster dev` has."""
+    """A whole run in a multiprocess executor, on an instance with SQLite as `dagster dev` has."""
     import warnings
 
     warnings.simplefilter("ignore")
@@ -98,11 +106,11 @@ def run_dagster(job: str, folder: Path) -> float:
     return seconds
 
 
-def check(name: str, data: Path, out: Path) -> float:
+def check(name: str, data: Path, out: Path, expected: Path) -> float:
     from tpch.check import check_results
 
     start = time.perf_counter()
-    check_results(name, data, out)
+    check_results(name, data, out, expected)
     return time.perf_counter() - start
 
 
@@ -110,7 +118,7 @@ WORK: dict[str, Callable[[list[Any]], float]] = {
     "flow": lambda given: run_flow(Path(given[0]), given[1], Path(given[2])),
     "polars": lambda given: run_hand_written(given[0], Path(given[1]), Path(given[2]), given[3], given[4]),
     "dagster": lambda given: run_dagster(given[0], Path(given[1])),
-    "check": lambda given: check(given[0], Path(given[1]), Path(given[2])),
+    "check": lambda given: check(given[0], *map(Path, given[1:])),
 }
 
 
@@ -156,33 +164,32 @@ class Bench:
 
     data: Path
     folder: Path
-    mode: str
     flowfile: str | None
 
     @property
     def out(self) -> Path:
         return self.folder / "out"
 
-    @property
-    def store(self) -> Path:
-        return self.folder / "store"
-
     def prepare(self) -> None:
-        for folder in ("out", "flows", "home", "dagster/flows"):
+        for folder in ("out", "expected", "flows", "home", "dagster/chain/flows"):
             (self.folder / folder).mkdir(parents=True)
         for name, draw in FLOWS.items():
             canvas = Canvas(name, self.data, self.out)
             draw(canvas)
             canvas.save(self.folder / "flows")
             if name == "chain":
-                canvas.save(self.folder / "dagster" / "flows", "Performance")
+                canvas.save(self.folder / "dagster/chain/flows", "Performance")
+        for count in DAGSTER_STEPS.values():
+            canvas = Canvas("steps", self.data, self.out)
+            steps(canvas, count)
+            (self.folder / f"dagster/steps-{count}/flows").mkdir(parents=True)
+            canvas.save(self.folder / f"dagster/steps-{count}/flows", "Performance")
 
     def programs(self, name: str) -> list[str]:
         """In the order in which they take turns; `WARM` finds what `COLD` stored."""
         several = TOGETHER if name in SEVERAL_OUTPUTS else ()
-        engine = [self.mode] if self.mode != "development" else []
         whole = [OURS, *([FLOWFILE] if self.flowfile else [])]
-        return [*engine, *HAND_WRITTEN, *several, *whole, COLD, WARM]
+        return [MODE, *HAND_WRITTEN, *several, FIRST_SIGHT, *whole, COLD, WARM]
 
     def measure(self, name: str, program: str) -> Measured:
         flow = self.folder / "flows" / f"{name}.json"
@@ -191,14 +198,17 @@ class Bench:
             return run_own("polars", name, self.data, self.out, engine, form)
         if program == OURS:
             command = str(Path(sys.executable).with_name("flowfile-dagster"))
-            return run_process([command, "run", str(flow), "--mode", self.mode], clean_environment())[0]
+            return run_process([command, "run", str(flow), "--mode", MODE], clean_environment())[0]
         if program == FLOWFILE:
             environment = {**clean_environment(), "HOME": str(self.folder / "home")}
             return run_process([str(self.flowfile), "run", "flow", str(flow)], environment)[0]
-        if program != WARM:
-            shutil.rmtree(self.store, ignore_errors=True)
-        mode = self.mode if program == self.mode else "development"
-        return run_own("flow", flow, mode, self.store)
+        store = self.folder / "stores" / program.removesuffix(" cold").removesuffix(" warm")
+        if program in (COLD, FIRST_SIGHT):
+            shutil.rmtree(store, ignore_errors=True)
+        elif program == MODE:
+            for results in ("data", "nodes", "refs"):
+                shutil.rmtree(store / results, ignore_errors=True)
+        return run_own("flow", flow, MODE if program in (MODE, FIRST_SIGHT) else "development", store)
 
     def check(self, name: str, program: str) -> None:
         """Run a program once and compare what it wrote."""
@@ -206,21 +216,17 @@ class Bench:
             for path in self.out.iterdir():
                 path.unlink()
         self.measure(name, program)
-        run_own("check", name, self.data, self.out)
+        run_own("check", name, self.data, self.out, self.folder / "expected")
 
     def measure_dagster(self, program: str) -> Measured:
-        folder = self.folder / "dagster"
+        count = DAGSTER_STEPS.get(program)
+        folder = self.folder / "dagster" / ("chain" if count is None else f"steps-{count}")
         for name in ("compiled", "storage", "history", "schedules", "assets"):
             shutil.rmtree(folder / name, ignore_errors=True)
+        modules = os.pathsep.join(filter(None, (str(Path(__file__).parent), os.environ.get("PYTHONPATH"))))
         variables = {"DAGSTER_HOME": str(folder), "BENCH_FOLDER": str(folder), "BENCH_DATA": str(self.data)}
-        job = "flow_job" if program == DAGSTER_FLOW else "hand_written_job"
-        return run_own("dagster", job, folder, **variables, PYTHONPATH=str(Path(__file__).parent))
-
-
-def has_executor() -> bool:
-    """Asked in a process of its own: a process inherits the memory peak of its parent, so this one imports little."""
-    code = "import flowfile_dagster.orchestration.executor"
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+        job = "hand_written_job" if program == DAGSTER_ASSETS else "flow_job"
+        return run_own("dagster", job, folder, **variables, PYTHONPATH=modules)
 
 
 # --- The tables ------------------------------------------------------------------------------------------------------
@@ -239,6 +245,10 @@ class Results:
     def has(self, name: str, program: str) -> bool:
         return (name, program) in self._found
 
+    @property
+    def rounds(self) -> int:
+        return max(map(len, self._found.values()))
+
     def seconds(self, name: str, program: str) -> float:
         return statistics.median(measured.seconds for measured in self._found[name, program])
 
@@ -250,20 +260,20 @@ class Results:
         return min(there, key=lambda program: self.seconds(name, program))
 
 
-def engine_table(results: Results, names: Iterable[str], mode: str) -> list[str]:
+def engine_table(results: Results, names: Iterable[str]) -> list[str]:
     lines = [
-        f"| flow | {mode} | Polars by hand | ratio | in form | development cold | warm | MB: {mode} | by hand |",
-        "| --- | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: |",
+        f"| flow | {MODE} | Polars by hand | ratio | in form | {FIRST_SIGHT} | {COLD} | warm | MB: {MODE} | by hand |",
+        "| --- | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    ours = mode if mode != "development" else COLD
     for name in names:
         hand = results.best_hand_written(name)
-        seconds = [results.seconds(name, program) for program in (ours, hand, COLD, WARM)]
-        memory = [results.megabytes(name, program) for program in (ours, hand)]
+        ours, by_hand, first, cold, warm = (
+            results.seconds(name, program) for program in (MODE, hand, FIRST_SIGHT, COLD, WARM)
+        )
+        memory = [results.megabytes(name, program) for program in (MODE, hand)]
         lines.append(
-            f"| {name} | {seconds[0]:.3f} s | {seconds[1]:.3f} s | {seconds[0] / seconds[1]:.2f} "
-            f"| {hand.removeprefix('polars ')} | {seconds[2]:.3f} s | {seconds[3]:.3f} s "
-            f"| {memory[0]:.0f} | {memory[1]:.0f} |"
+            f"| {name} | {ours:.3f} s | {by_hand:.3f} s | {ours / by_hand:.2f} | {hand.removeprefix('polars ')} "
+            f"| {first:.3f} s | {cold:.3f} s | {warm:.3f} s | {memory[0]:.0f} | {memory[1]:.0f} |"
         )
     return lines
 
@@ -285,28 +295,30 @@ def process_table(results: Results, names: Iterable[str]) -> list[str]:
 
 
 def dagster_table(results: Results) -> list[str]:
-    lines = ["| the 20 nodes of `chain` as a Dagster run | | MB of the largest process |", "| --- | ---: | ---: |"]
-    labels = {
-        DAGSTER_FLOW: "the flow in performance mode, `flowfile_executor`",
-        DAGSTER_ASSETS: "20 hand-written assets, parquet files, multiprocess executor",
-    }
-    for program, label in labels.items():
-        if results.has("chain", program):
-            seconds, memory = results.seconds("chain", program), results.megabytes("chain", program)
-            lines.append(f"| {label} | {seconds:.1f} s | {memory:.0f} |")
-        else:
-            lines.append(f"| {label} | not there | |")
-    if all(results.has("chain", program) for program in labels):
-        factor = results.seconds("chain", DAGSTER_ASSETS) / results.seconds("chain", DAGSTER_FLOW)
-        lines.append(f"| faster by the factor | {factor:.1f} | |")
-    return lines
+    """Seconds of whole runs under Dagster."""
+    flow, assets = (results.seconds("chain", program) for program in (DAGSTER_FLOW, DAGSTER_ASSETS))
+    (few, less), (many, more) = ((DAGSTER_STEPS[name], results.seconds("chain", name)) for name in DAGSTER_STEPS)
+    step = (more - less) / (many - few)
+    return [
+        "| under Dagster, whole runs | | MB of the largest process |",
+        "| --- | ---: | ---: |",
+        f"| the 20 nodes of `chain` in performance mode, `flowfile_executor` | {flow:.1f} s "
+        f"| {results.megabytes('chain', DAGSTER_FLOW):.0f} |",
+        f"| the same as 20 hand-written assets, parquet files, multiprocess executor | {assets:.1f} s "
+        f"| {results.megabytes('chain', DAGSTER_ASSETS):.0f} |",
+        f"| faster by the factor | {assets / flow:.1f} | |",
+        f"| a chain of {few} steps that do next to nothing, `flowfile_executor` | {less:.1f} s | |",
+        f"| each further step of such a chain | {step:.2f} s | |",
+    ]
 
 
-def write_tables(tables: Sequence[Sequence[str]], scale: float, repeats: int) -> None:
+def write_tables(tables: Sequence[Sequence[str]], scale: float, rounds: int) -> None:
     import polars as pl
 
     about = f"TPC-H at scale factor {scale:g}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-    about += f"Polars {pl.__version__}; medians of {repeats}, the programs taking turns."
+    about += (
+        f"Polars {pl.__version__}; medians of {rounds}, of what is slow {(rounds + 1) // 2}, the programs taking turns."
+    )
     blocks = ["\n".join(table) for table in tables]
     before, _, rest = TABLE.read_text().partition(MARK)
     after = rest.partition(MARK)[2]
@@ -331,15 +343,25 @@ def check_all(bench: Bench, name: str) -> list[str]:
     return programs
 
 
-def measure_all(bench: Bench, names: Sequence[str], repeats: int, dagster: Sequence[str]) -> Results:
+def measure_all(bench: Bench, names: Sequence[str], repeats: int, deadline: float) -> Results:
+    """Rounds in which all take turns; none is begun that would not end before the deadline, but one always is."""
     results = Results()
     programs = {name: check_all(bench, name) for name in names}
-    for _ in range(repeats):
+    dagster = [DAGSTER_FLOW, DAGSTER_ASSETS, *DAGSTER_STEPS] if "chain" in names else []
+    took = 0.0
+    for number in range(repeats):
+        start = time.monotonic()
+        if number and start + took > deadline:
+            print(f"no time for more than {number} rounds", flush=True)
+            break
         for name in names:
             for program in programs[name]:
-                results.add(name, program, bench.measure(name, program))
+                if program not in SLOW or number % 2 == 0:
+                    results.add(name, program, bench.measure(name, program))
         for program in dagster:
-            results.add("chain", program, bench.measure_dagster(program))
+            if program not in SLOW or number % 2 == 0:
+                results.add("chain", program, bench.measure_dagster(program))
+        took = max(took, time.monotonic() - start)
     return results
 
 
@@ -348,9 +370,9 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="once each, at a small scale, without writing the tables")
     parser.add_argument("--scale", type=float, default=1.0, help="TPC-H's scale factor")
     parser.add_argument("--data", type=Path, help="the folder of the tables; made if it is not there")
-    parser.add_argument("--mode", default="performance", help="the mode that is compared with hand-written Polars")
     parser.add_argument("--flows", nargs="+", choices=FLOWS, default=list(FLOWS), help="only these; writes no tables")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--minutes", type=float, default=12, help="begin no further round that would take longer")
     parser.add_argument("--work", nargs="+", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -360,23 +382,22 @@ def main() -> None:
     if options.work:
         print(WORK[options.work[0]](options.work[1:]))
         return
+    deadline = time.monotonic() + options.minutes * 60
     scale = QUICK_SCALE if options.quick else options.scale
     data = options.data or Path(tempfile.gettempdir()) / "flowfile-bench-data" / f"scale-{scale:g}"
     generator = str(Path(__file__).with_name("tpch_data.py"))
     subprocess.run([sys.executable, generator, str(data), "--scale", f"{scale:g}"], check=True)
-    repeats = 1 if options.quick else options.repeats
-    dagster = [*([DAGSTER_FLOW] if has_executor() else []), DAGSTER_ASSETS] if "chain" in options.flows else []
     with tempfile.TemporaryDirectory(prefix="flowfile-bench-") as folder:
-        bench = Bench(data.resolve(), Path(folder), options.mode, os.environ.get("FLOWFILE_BIN"))
+        bench = Bench(data.resolve(), Path(folder), os.environ.get("FLOWFILE_BIN"))
         bench.prepare()
-        results = measure_all(bench, options.flows, repeats, dagster)
-    tables = [engine_table(results, options.flows, options.mode), process_table(results, options.flows)]
-    if dagster:
+        results = measure_all(bench, options.flows, 1 if options.quick else options.repeats, deadline)
+    tables = [engine_table(results, options.flows), process_table(results, options.flows)]
+    if "chain" in options.flows:
         tables.append(dagster_table(results))
     for table in tables:
         print("", *table, sep="\n")
     if not options.quick and list(options.flows) == list(FLOWS):
-        write_tables(tables, scale, repeats)
+        write_tables(tables, scale, results.rounds)
 
 
 if __name__ == "__main__":

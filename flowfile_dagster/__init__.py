@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flowfile_dagster.api import Flow, FlowRun, load_flow
+    from flowfile_dagster.engine.checks import AcceptedValues, FanOut, NotNull, RowCount, Unique
     from flowfile_dagster.errors import (
         ConfigError,
         FlowfileDagsterError,
@@ -19,35 +20,45 @@ if TYPE_CHECKING:
         ParameterError,
     )
     from flowfile_dagster.orchestration.component import FlowfileComponent
-    from flowfile_dagster.orchestration.config import FlowConfig, NodeConfig
+    from flowfile_dagster.orchestration.config import FlowConfig, Freshness, NodeConfig
     from flowfile_dagster.orchestration.definitions import build_definitions
     from flowfile_dagster.orchestration.executor import flowfile_executor
     from flowfile_dagster.orchestration.io_manager import FlowfileIOManager
     from flowfile_dagster.orchestration.translator import FlowfileTranslator, FlowOutput, OutputEdges
+    from flowfile_dagster.testing.runner import find_tests
 
 _MODULES = {
+    "AcceptedValues": "engine.checks",
     "ConfigError": "errors",
+    "FanOut": "engine.checks",
     "Flow": "api",
-    "FlowRun": "api",
     "FlowConfig": "orchestration.config",
     "FlowFileError": "errors",
     "FlowOutput": "orchestration.translator",
+    "FlowRun": "api",
     "FlowfileComponent": "orchestration.component",
     "FlowfileDagsterError": "errors",
     "FlowfileIOManager": "orchestration.io_manager",
     "FlowfileTranslator": "orchestration.translator",
+    "Freshness": "orchestration.config",
     "NodeConfig": "orchestration.config",
     "NodeError": "errors",
     "NodeProblem": "errors",
+    "NotNull": "engine.checks",
     "OutputEdges": "orchestration.translator",
     "ParameterError": "errors",
+    "RowCount": "engine.checks",
+    "Unique": "engine.checks",
     "build_definitions": "orchestration.definitions",
+    "find_tests": "testing.runner",
     "flowfile_executor": "orchestration.executor",
     "load_flow": "api",
 }
 
 __all__ = [
+    "AcceptedValues",
     "ConfigError",
+    "FanOut",
     "Flow",
     "FlowConfig",
     "FlowFileError",
@@ -57,12 +68,17 @@ __all__ = [
     "FlowfileDagsterError",
     "FlowfileIOManager",
     "FlowfileTranslator",
+    "Freshness",
     "NodeConfig",
     "NodeError",
     "NodeProblem",
+    "NotNull",
     "OutputEdges",
     "ParameterError",
+    "RowCount",
+    "Unique",
     "build_definitions",
+    "find_tests",
     "flowfile_executor",
     "load_flow",
 ]

@@ -105,7 +105,7 @@ class Flow:
         """
         if mode not in ("development", "performance"):
             raise SelectionError(f"{self.name}: mode {mode!r} is not available; use 'development' or 'performance'")
-        wanted = None if targets is None else [self._find_node(name) for name in targets]
+        wanted = None if targets is None else [self.find_node(name) for name in targets]
         run = FlowRun(self, store)
         for event in run.execute(mode, wanted, engine):
             run.note(event)
@@ -113,8 +113,12 @@ class Flow:
                 on_event(event)
         return run
 
-    def _find_node(self, name: int | str) -> int:
-        """The node of this id, reference, or name as the command line and Dagster show it."""
+    def find_node(self, name: int | str) -> int:
+        """The id of the node of this id, reference, or name as the command line and Dagster show it.
+
+        Raises:
+            SelectionError: the flow has no such node.
+        """
         named = {text: node_id for node_id, text in node_names(self.graph).items()}
         return named[str(name)] if str(name) in named else self.graph.find_node(name)
 

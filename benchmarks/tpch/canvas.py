@@ -44,6 +44,10 @@ class Canvas:
     def read_csv(self, table: str) -> int:
         return self._read(self._data / f"{table}.csv", {"file_type": "csv", "delimiter": ",", "has_headers": True})
 
+    def read_folder(self, folder: Path) -> int:
+        """All parquet files of a folder."""
+        return self._read(folder, {"file_type": "parquet"}, scan_mode="directory")
+
     def filter(self, source: int, condition: str) -> int:
         """Rows for which a formula is true."""
         return self._add("filter", {"filter_input": {"mode": "advanced", "advanced_filter": condition}}, source)
@@ -53,9 +57,10 @@ class Canvas:
         condition = {"field": column, "operator": operator, "value": value}
         return self._add("filter", {"filter_input": {"mode": "basic", "basic_filter": condition}}, source)
 
-    def formula(self, source: int, column: str, text: str) -> int:
+    def formula(self, source: int, column: str, text: str, *, is_stored: bool = False) -> int:
         entry = {"field": {"name": column, "data_type": "Auto"}, "function": text}
-        return self._add("formula", {"function": entry, "functions": [entry]}, source)
+        settings = {"function": entry, "functions": [entry], "cache_results": is_stored}
+        return self._add("formula", settings, source)
 
     def keep(self, source: int, *columns: str, **renamed: str) -> int:
         """Only these columns; `renamed` gives old names by new ones."""
@@ -122,8 +127,9 @@ class Canvas:
         }
         return self._add("output", {"output_settings": settings}, source)
 
-    def _read(self, path: Path, table: JsonObject) -> int:
+    def _read(self, path: Path, table: JsonObject, **options: str) -> int:
         file = {
+            **options,
             "name": path.name,
             "path": str(path),
             "abs_file_path": str(path),

@@ -191,6 +191,13 @@ def _branch(flow: Canvas, node: int, number: int) -> int:
     return node
 
 
+def steps(flow: Canvas, count: int) -> None:
+    """A chain of nodes over 25 rows; each result is stored, so that each is a step of its own."""
+    node = flow.read("nation")
+    for number in range(count):
+        node = flow.formula(node, "value", f"[n_nationkey] + {number}", is_stored=True)
+
+
 FLOWS: Mapping[str, Callable[[Canvas], None]] = {
     draw.__name__: draw for draw in (chain, q1, q3, q5, q6, q9, q12, q18, dashboard, csv_to_parquet, wide)
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 from flowfile_dagster.api import Flow, load_flow
 from flowfile_dagster.errors import FlowfileDagsterError
 from flowfile_dagster.flow.files import find_flow_files
+from flowfile_dagster.flow.outside import sources_of, target_of
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,9 @@ def check_flows(paths: Sequence[Path], root: Path | None) -> list[FlowReport]:
     """Load flows and predict them. A file that one of them writes need not be there yet for another to read it."""
     loaded = [(path, _load(path, root)) for path in paths]
     flows = [flow for _, flow in loaded if isinstance(flow, Flow)]
-    written = {target for flow in flows for node_id in flow.nodes if (target := _target(flow, node_id))}
+    written = {
+        target for flow in flows for node_id in flow.nodes if (target := target_of(flow.nodes[node_id], flow.graph))
+    }
     return [
         FlowReport(str(path), len(flow.nodes), None, tuple(_problems(flow, written)))
         if isinstance(flow, Flow)
@@ -75,18 +78,9 @@ def _problems(flow: Flow, written: Collection[str]) -> Iterator[str]:
             yield str(prediction.error).partition("\n")[0]
 
 
-def _target(flow: Flow, node_id: int) -> str | None:
-    node = flow.nodes[node_id]
-    target = node.kind.target(node.settings, flow.graph) if node.can_run else None
-    return None if target is None else str(target.path)
-
-
 def _waits_for(flow: Flow, node_id: int, written: Collection[str]) -> bool:
     """Whether a node reads a file that is not there yet, and that another flow writes."""
-    node = flow.nodes[node_id]
-    if not node.can_run:
-        return False
-    uris = {source.uri for source in node.kind.sources(node.settings, flow.graph)}
+    uris = {source.uri for source in sources_of(flow.nodes[node_id], flow.graph)}
     return any(uri in written and not Path(uri).exists() for uri in uris)
 
 

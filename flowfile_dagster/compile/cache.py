@@ -26,11 +26,15 @@ _FLOWS_PER_WORKER = 40
 
 @dataclass(frozen=True)
 class FlowRequest:
-    """A flow file to compile, with what its compiled form depends on besides its content."""
+    """A flow file to compile, with what its compiled form depends on besides its content.
+
+    `checked`: see `flowfile_dagster.plan.checked.checked_nodes`.
+    """
 
     path: Path
     root: Path | None = None
     parameters: Mapping[str, object] = field(default_factory=dict[str, object])
+    checked: Mapping[str, bool] = field(default_factory=dict[str, bool])
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ class CompileCache:
             "path": str(request.path),
             "root": str(request.root) if request.root else str(Path.cwd()),
             "parameters": dict(request.parameters),
+            "checked": dict(request.checked),
             "store": str(self._store),
             "versions": prediction_versions(),
         }
@@ -159,6 +164,7 @@ class CompileCache:
             "path": str(request.path),
             "root": str(request.root) if request.root else None,
             "parameters": dict(request.parameters),
+            "checked": dict(request.checked),
             "store": str(self._store) if self._store else None,
             "content": key[:32],
             "compiled": str(self._compiled_path(key)),

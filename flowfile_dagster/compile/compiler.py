@@ -24,15 +24,19 @@ from flowfile_dagster.compile.settings_text import render_settings
 from flowfile_dagster.compile.snippet import render_snippet
 from flowfile_dagster.contract.node_type import Source
 from flowfile_dagster.engine.context import NodeContext
-from flowfile_dagster.errors import FlowfileDagsterError, NodeProblem
+from flowfile_dagster.errors import FlowfileDagsterError
 from flowfile_dagster.flow.document import FlowDocument, parse_document
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
 from flowfile_dagster.flow.lineage import compose_lineage
 from flowfile_dagster.flow.names import node_names
+from flowfile_dagster.flow.outside import sources_of, target_of
 from flowfile_dagster.flow.parameters import parse_value
 from flowfile_dagster.flow.predict import NodePrediction, predict_graph
 from flowfile_dagster.flow.resolve import resolve_graph
 from flowfile_dagster.flow.text import FlowText
+from flowfile_dagster.lineage.columns import ColumnGraph, ColumnId, flow_columns
+from flowfile_dagster.lineage.table import lineage_table
+from flowfile_dagster.plan.checked import checked_nodes
 from flowfile_dagster.plan.fusion import performance_segments
 from flowfile_dagster.plan.node_hash import settings_hash
 from flowfile_dagster.plan.segments import Segment, development_segments
@@ -45,20 +49,27 @@ _MAX_WATCHED_FOLDERS = 1000
 
 
 def compile_flow(
-    text: FlowText, *, root: Path | None, parameters: Mapping[str, object], store: ResultStore | None
+    text: FlowText,
+    *,
+    root: Path | None,
+    parameters: Mapping[str, object],
+    checked: Mapping[str, bool],
+    store: ResultStore | None,
 ) -> CompiledFlow | BrokenFlow:
     """The compiled form of a flow file's text; a flow that does not load gives a `BrokenFlow`, never an error."""
     try:
         document = parse_document(text)
         graph = resolve_graph(document, parameters=parameters, root=root)
-        return _compile(document, graph, store)
+        return _compile(document, graph, checked, store)
     except FlowfileDagsterError as error:
         return BrokenFlow(text.path.stem, str(text.path), str(error))
     except Exception as error:  # noqa: BLE001  one flow must not take down the others
         return BrokenFlow(text.path.stem, str(text.path), f"{text.path}: {type(error).__name__}: {error}")
 
 
-def _compile(document: FlowDocument, graph: FlowGraph, store: ResultStore | None) -> CompiledFlow:
+def _compile(
+    document: FlowDocument, graph: FlowGraph, checked: Mapping[str, bool], store: ResultStore | None
+) -> CompiledFlow:
     names = node_names(graph)
     context = NodeContext(graph, is_prediction=True)
     unread: list[Path] = []
@@ -69,6 +80,7 @@ def _compile(document: FlowDocument, graph: FlowGraph, store: ResultStore | None
         for node_id, stage in stages.items()
         if stage.node_hash and stage.manifest is None and None in predictions[node_id].schemas.values()
     ]
+    columns = flow_columns(graph.name, graph, predictions)
     has_opaque = any(None in prediction.schemas.values() for prediction in predictions.values())
     return CompiledFlow(
         name=graph.name,
@@ -86,8 +98,11 @@ def _compile(document: FlowDocument, graph: FlowGraph, store: ResultStore | None
             )
             for definition in {item.name: item for item in document.settings.parameters}.values()
         ],
-        nodes=[_node(node, names, predictions, context) for node in graph.nodes.values()],
-        segments=[_segment(segment, graph, predictions) for segment in performance_segments(graph)],
+        nodes=[_node(node, names, predictions, columns, context) for node in graph.nodes.values()],
+        segments=[
+            _segment(segment, graph, predictions)
+            for segment in performance_segments(graph, checked=checked_nodes(graph, checked))
+        ],
         awaited=awaited,
         awaited_files=sorted({str(path) for path in unread}) if has_opaque else [],
     )
@@ -136,10 +151,13 @@ def _schemas(stage: Stage) -> dict[str, pl.Schema]:
 
 
 def _node(
-    node: FlowNode, names: Mapping[int, str], predictions: Mapping[int, NodePrediction], context: NodeContext
+    node: FlowNode,
+    names: Mapping[int, str],
+    predictions: Mapping[int, NodePrediction],
+    columns: ColumnGraph,
+    context: NodeContext,
 ) -> CompiledNode:
     prediction = predictions[node.node_id]
-    target = _target(node, context)
     return CompiledNode(
         node_id=node.node_id,
         name=names[node.node_id],
@@ -167,17 +185,24 @@ def _node(
             else {column: [(origin.input, origin.column) for origin in origins] for column, origins in lineage.items()}
             for handle, lineage in prediction.lineage.items()
         },
-        sources=[_source(source) for source in _sources(node, context)],
-        target=target,
+        lineage_tables=_lineage_tables(node, prediction, columns, names, context),
+        sources=[_source(source) for source in sources_of(node, context)],
+        target=target_of(node, context),
     )
 
 
-def _sources(node: FlowNode, context: NodeContext) -> tuple[Source, ...]:
-    settings: Any = node.settings
-    try:
-        return node.kind.sources(settings, context) if node.can_run else ()
-    except (OSError, NodeProblem):
-        return ()
+def _lineage_tables(
+    node: FlowNode,
+    prediction: NodePrediction,
+    columns: ColumnGraph,
+    names: Mapping[int, str],
+    context: NodeContext,
+) -> dict[str, str]:
+    tables: dict[str, str] = {}
+    for handle, schema in prediction.schemas.items():
+        own = None if schema is None else [ColumnId(context.graph.name, node.node_id, handle, name) for name in schema]
+        tables[handle] = lineage_table(columns, own, lambda other: names[other.node_id])
+    return tables
 
 
 def _source(source: Source) -> CompiledSource:
@@ -200,12 +225,3 @@ def _state(path: Path) -> tuple[str, int, int, int]:
         return (str(path), *stat_signature(path))
     except OSError:
         return (str(path), 0, 0, 0)
-
-
-def _target(node: FlowNode, context: NodeContext) -> str | None:
-    settings: Any = node.settings
-    try:
-        target = node.kind.target(settings, context) if node.can_run else None
-    except (OSError, NodeProblem):
-        return None
-    return None if target is None else str(target.path)

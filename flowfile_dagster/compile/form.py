@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 ExecutionMode: TypeAlias = Literal["development", "performance"]
 
 #: Raise when the meaning of a field changes: older files are then compiled anew.
-COMPILED_FORMAT = 6
+COMPILED_FORMAT = 7
 
 #: Columns in order: (name, dtype text).
 SchemaText: TypeAlias = Sequence[tuple[str, str]]
@@ -44,7 +44,10 @@ class CompiledSource:
 
 @dataclass(frozen=True)
 class CompiledNode:
-    """One node. `problem`: it cannot run; `warning`: its prediction already failed. None for opaque parts."""
+    """One node. `problem`: it cannot run; `warning`: its prediction already failed. None for opaque parts.
+
+    `lineage_tables`: for each handle what people are shown of where its columns come from.
+    """
 
     node_id: int
     name: str
@@ -64,6 +67,7 @@ class CompiledNode:
     warning: str | None
     schemas: Mapping[str, SchemaText | None]
     lineage: Mapping[str, LineageText | None]
+    lineage_tables: Mapping[str, str]
     sources: Sequence[CompiledSource]
     target: str | None
 

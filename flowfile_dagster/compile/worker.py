@@ -44,6 +44,7 @@ def compile_request(request: dict[str, Any]) -> None:
         text,
         root=Path(request["root"]) if request["root"] else None,
         parameters=request["parameters"],
+        checked=request["checked"],
         store=ResultStore(Path(request["store"])) if request["store"] else None,
     )
     content = {"content_hash": text.content_hash, "data": text.data, "node_lines": list(text.node_lines)}

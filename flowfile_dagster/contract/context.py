@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -37,7 +38,11 @@ class BuildContext(PathResolver, Protocol):
         ...
 
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
-        """Run a plan, lazy sinks included: for barriers, writers, and sources that look into a file for its types."""
+        """Run a plan: for barriers, and for sources that look into a file for its types."""
+        ...
+
+    def sink(self, frame: pl.LazyFrame, to_file: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:
+        """Run a plan and write its rows; `to_file` adds one of Polars' lazy sinks to it."""
         ...
 
     def schema_of(self, frame: pl.LazyFrame) -> pl.Schema:

@@ -16,6 +16,6 @@ def collect(frame: pl.LazyFrame, engine: Engine = "in-memory") -> pl.DataFrame:
     return frame.collect(engine=engine)
 
 
-def collect_together(frames: Sequence[pl.LazyFrame]) -> list[pl.DataFrame]:
-    """Run plans that share work, which the streaming engine does once."""
-    return pl.collect_all(frames, engine="streaming")
+def collect_together(frames: Sequence[pl.LazyFrame], engine: Engine) -> list[pl.DataFrame]:
+    """Run plans that share work, which is done once."""
+    return pl.collect_all(frames, engine=engine)

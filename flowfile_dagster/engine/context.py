@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -41,6 +41,11 @@ class NodeContext:
         """Run a plan."""
         return collect(frame, self.engine)
 
+    def sink(self, frame: pl.LazyFrame, to_file: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:
+        """Run a plan and write its rows. Only the streaming engine has lazy sinks: another one collects first."""
+        rows = frame if self.engine == "streaming" else self.collect(frame).lazy()
+        collect(to_file(rows), "streaming")
+
     def schema_of(self, frame: pl.LazyFrame) -> pl.Schema:
         """The schema of a frame."""
         return self.known_schemas.get(id(frame)) or frame.collect_schema()
@@ -56,3 +61,10 @@ class BundledContext(NodeContext):
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
         """Run a plan together with those of the bundle."""
         return super().collect(frame) if self.rendezvous is None else self.rendezvous.collect(frame)
+
+    def sink(self, frame: pl.LazyFrame, to_file: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:
+        """Write together with what the bundle collects."""
+        if self.engine == "streaming":
+            self.collect(to_file(frame))
+        else:
+            super().sink(frame, to_file)

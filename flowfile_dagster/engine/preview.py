@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import lru_cache
 
 import polars as pl
 
@@ -28,23 +29,26 @@ def render_preview(frame: pl.LazyFrame, rows: int, is_hidden: Callable[[str], bo
         is_hidden: says of a column whether its values must not be shown.
     """
     try:
-        sample = collect(frame.head(SAMPLED_ROWS))
-        return _render(
-            sample.with_columns(pl.lit("redacted").alias(name) for name in sample.columns if is_hidden(name)), rows
-        )
+        return render_rows(hide_columns(collect(frame.head(SAMPLED_ROWS)), is_hidden), rows)
     except NODE_FAILURES as error:  # looking at a result must not lose it
         _log.warning("no preview: %s", error)
-        return f"no preview: {_cell(str(error))}"
+        return f"no preview: {markdown_cell(str(error))}"
 
 
-def _render(sample: pl.DataFrame, rows: int) -> str:
+def hide_columns(sample: pl.DataFrame, is_hidden: Callable[[str], bool]) -> pl.DataFrame:
+    """The sample without the values of hidden columns."""
+    return sample.with_columns(pl.lit("redacted").alias(name) for name in sample.columns if is_hidden(name))
+
+
+def render_rows(sample: pl.DataFrame, rows: int) -> str:
+    """Some of `rows` rows as a markdown table of at most 32 KB."""
     if not sample.width:
         return "no columns"
     shown = sample.head(SHOWN_ROWS)
     names = shown.columns[:SHOWN_COLUMNS]
-    lines = ["| " + " | ".join(_cell(name) for name in names) + " |", "|" + " --- |" * len(names)]
+    lines = ["| " + " | ".join(markdown_cell(name) for name in names) + " |", "|" + " --- |" * len(names)]
     lines += [
-        "| " + " | ".join("" if value is None else _cell(_text(value)) for value in row) + " |"
+        "| " + " | ".join("" if value is None else markdown_cell(_text(value)) for value in row) + " |"
         for row in shown.select(names).iter_rows()
     ]
     notes = [f"{min(SHOWN_ROWS, rows)} of {rows} rows"]
@@ -62,7 +66,8 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _cell(text: str) -> str:
+@lru_cache(maxsize=4096)
+def markdown_cell(text: str) -> str:
     """One line that cannot break the table or become markup."""
     flat = "".join(character if character.isprintable() else " " for character in text)
     short = flat if len(flat) <= CELL_CHARACTERS else flat[: CELL_CHARACTERS - 1] + "…"

@@ -7,18 +7,19 @@ from threading import Condition
 import polars as pl
 
 from flowfile_dagster.contract.node_type import NODE_FAILURES
-from flowfile_dagster.engine.collect import collect, collect_together
+from flowfile_dagster.engine.collect import Engine, collect, collect_together
 
 
 class Rendezvous:
-    """Each of `count` threads brings its plan or leaves without one; the last to come runs all plans that are there.
+    """Each of `count` threads brings a plan or leaves without one; the last to come runs all plans on `engine`.
 
     If they fail together, every thread runs its own plan by itself: that finds the one that is to blame, and gives the
     others their results, since a failing sink may lose a healthy neighbour's file.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, engine: Engine) -> None:
         self._awaited = count
+        self._engine: Engine = engine
         self._frames: list[pl.LazyFrame] = []
         self._tables: list[pl.DataFrame] | None = None
         self._is_over = False
@@ -28,13 +29,13 @@ class Rendezvous:
         """The result of a plan; waits for the other threads the first time, and not again."""
         with self._changed:
             if self._is_over:
-                return collect(frame, "streaming")
+                return collect(frame, self._engine)
             place = len(self._frames)
             self._frames.append(frame)
             self._arrive()
             self._changed.wait_for(lambda: self._is_over)
             tables = self._tables
-        return collect(frame, "streaming") if tables is None else tables[place]
+        return collect(frame, self._engine) if tables is None else tables[place]
 
     def leave(self) -> None:
         """Say that this thread brings no plan any more."""
@@ -48,7 +49,7 @@ class Rendezvous:
             return
         try:
             if len(self._frames) > 1:
-                self._tables = collect_together(self._frames)
+                self._tables = collect_together(self._frames, self._engine)
         except NODE_FAILURES:
             self._tables = None
         self._is_over = True

@@ -26,7 +26,7 @@ from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.admission import Outcome, admit
 from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
 from flowfile_dagster.flow.wiring import Input
-from flowfile_dagster.plan.node_hash import combine, explain_miss, hash_parts, recipe_hash
+from flowfile_dagster.plan.node_hash import NodeHashes, explain_miss, recipe_hash
 from flowfile_dagster.plan.order import ordered_nodes
 from flowfile_dagster.plan.segments import Segment, delivers_table, passes_input_on
 from flowfile_dagster.plan.sources import SourceState, check_unchanged, fingerprint_sources, source_state
@@ -37,6 +37,8 @@ from flowfile_dagster.store.store import ResultStore
 
 #: The inputs that take part, for each node of a segment that may run.
 Members: TypeAlias = Mapping[int, Sequence[Input]]
+#: Whether what is below a node may run, given all results so far.
+Verify: TypeAlias = Callable[[int, Mapping[int, Manifest]], bool]
 
 
 def default_engine(mode: ExecutionMode) -> Engine:
@@ -53,6 +55,7 @@ def run_segments(
     ref_key: Callable[[FlowNode], Sequence[str]],
     engine: Engine = "in-memory",
     engines: Mapping[int, Engine] | None = None,
+    verify: Verify | None = None,
 ) -> Iterator[NodeEvent]:
     """Bring the targets up to date, computing what they need and what is not there.
 
@@ -64,14 +67,20 @@ def run_segments(
         ref_key: the key under which a node's latest materialization is referred to in the store.
         engine: which of Polars' engines runs the plans.
         engines: engines for single segments, by root.
+        verify: asked about each result before it is told; where it says no, what is below does not run.
 
     Yields:
         Events for each target, and for each segment that had to run for them, in topological order.
     """
-    run = _Run(NodeContext(graph, engine=engine), store, ref_key, engines or {})
+    stored = frozenset(segment.root for segment in segments if delivers_table(graph, segment))
+    run = _Run(NodeContext(graph, engine=engine), store, ref_key, engines or {}, ordered_nodes(graph, stored))
     plan = plan_run(graph, segments, targets, run.plan_inputs(), run.context)
     for _, stages in groupby(plan.stages, key=_bundle_of):
-        yield from run.settle(list(stages), plan.targets)
+        for event in run.settle(list(stages), plan.targets):
+            is_there = isinstance(event, (NodeComputed, NodeReused))
+            if verify is not None and is_there and not verify(event.node_id, run.manifests):
+                run.stopped_by[event.node_id] = event.node_id
+            yield event
 
 
 @dataclass
@@ -82,27 +91,33 @@ class _Run:
     store: ResultStore
     ref_key: Callable[[FlowNode], Sequence[str]]
     engines: Mapping[int, Engine]
+    ordered: frozenset[int]
     nonce: str = field(default_factory=lambda: uuid4().hex)
+    identities: NodeHashes = field(default_factory=NodeHashes)
     outcomes: dict[int, Outcome] = field(default_factory=dict[int, Outcome])
     hashes: dict[int, str] = field(default_factory=dict[int, str])
     contents: dict[tuple[int, str], str] = field(default_factory=dict[tuple[int, str], str])
     manifests: dict[int, Manifest] = field(default_factory=dict[int, Manifest])
     open_handles: dict[int, frozenset[str]] = field(default_factory=dict[int, "frozenset[str]"])
+    stopped_by: dict[int, int] = field(default_factory=dict[int, int])
 
     @property
     def graph(self) -> FlowGraph:
         return self.context.graph
 
     def plan_inputs(self) -> PlanInputs:
-        return PlanInputs(self.store.find, self.latest, self.fingerprint)
+        return PlanInputs(self.store.find, self.latest, self.fingerprint, self.identities)
 
     def latest(self, node: FlowNode) -> Manifest | None:
         ref = self.store.latest(self.ref_key(node))
         return None if ref is None else self.store.find(ref.node_hash)
 
+    @cached_property
+    def fingerprints(self) -> FingerprintMemory:
+        return FingerprintMemory(self.store.base / "fingerprints")
+
     def fingerprint(self, node: FlowNode) -> str:
-        memory = FingerprintMemory(self.store.base / "fingerprints")
-        return fingerprint_sources(self._sources(node), memory.content_hash)
+        return fingerprint_sources(self._sources(node), self.fingerprints.content_hash)
 
     def _sources(self, node: FlowNode) -> tuple[Source, ...]:
         settings: Any = node.settings
@@ -115,16 +130,28 @@ class _Run:
             members = yield from self._prepare(stage)
             if members is not None:
                 ready[stage.node_id] = (stage, members)
-        wanted = [(stage, members, stage.node_id in targets) for stage, members in ready.values()]
-        if sum(stage.manifest is None for stage, _, _ in wanted) > 1:
-            yield from self._finish_together(wanted)
-            return
-        for stage, members, is_target in wanted:
-            yield from self._finish(stage, members, self.context, is_target=is_target)
+        together: dict[Engine, list[tuple[Stage, Members, bool]]] = {}
+        for stage, members in ready.values():
+            engine = self.engines.get(stage.node_id, self.context.engine)
+            together.setdefault(engine, []).append((stage, members, stage.node_id in targets))
+        for engine, wanted in together.items():
+            if sum(stage.manifest is None for stage, _, _ in wanted) > 1:
+                yield from self._finish_together(wanted, engine)
+                continue
+            for stage, members, is_target in wanted:
+                yield from self._finish(stage, members, self.context, is_target=is_target)
 
     def _prepare(self, stage: Stage) -> Generator[NodeEvent, None, Members | None]:
         """Admit the nodes of a segment; gives those that take part, or None where there is nothing to compute."""
         segment = stage.segment
+        stop = self._stop_above(segment)
+        if stop is not None:
+            self.stopped_by[segment.root] = stop
+            self.outcomes.update(dict.fromkeys(segment.nodes, "skipped"))
+            if stage.action != "leave":
+                because = f"a blocking check of node {stop} failed"
+                yield NodeSkipped(segment.root, because, is_deliberate=False)
+            return None
         if stage.action == "leave":
             self.outcomes.update(dict.fromkeys(segment.nodes, "done"))
             try:
@@ -143,6 +170,10 @@ class _Run:
             return None
         return members
 
+    def _stop_above(self, segment: Segment) -> int | None:
+        """A node that a segment hangs on, and whose result was found wanting."""
+        return next((self.stopped_by[root] for root in segment.inputs if root in self.stopped_by), None)
+
     def _finish(self, stage: Stage, members: Members, context: NodeContext, *, is_target: bool) -> Iterator[NodeEvent]:
         segment = stage.segment
         try:
@@ -154,11 +185,12 @@ class _Run:
         except NODE_FAILURES as error:
             yield from self._fail(segment, members, error)
 
-    def _finish_together(self, wanted: Sequence[tuple[Stage, Members, bool]]) -> Iterator[NodeEvent]:
+    def _finish_together(self, wanted: Sequence[tuple[Stage, Members, bool]], engine: Engine) -> Iterator[NodeEvent]:
         """Compute the segments of a bundle in threads, which wait for each other where plans are run."""
-        rendezvous = Rendezvous(len(wanted))
+        engine = "streaming" if engine == "auto" else engine
+        rendezvous = Rendezvous(len(wanted), engine)
         shared = self._shared_frames([(stage.segment, members) for stage, members, _ in wanted])
-        context = BundledContext(self.graph, engine="streaming", rendezvous=rendezvous, shared=shared)
+        context = BundledContext(self.graph, engine=engine, rendezvous=rendezvous, shared=shared)
 
         def finish(stage: Stage, members: Members, is_target: bool) -> list[NodeEvent]:
             try:
@@ -175,8 +207,7 @@ class _Run:
         (segment, first), *others = segments
         common = {node_id: inputs for node_id, inputs in first.items() if all(node_id in other for _, other in others)}
         try:
-            is_stored = any(delivers_table(self.graph, segment) for segment, _ in segments)
-            return assemble(common, self._stored_frames(segment), self.context, common if is_stored else self.ordered)
+            return assemble(common, self._stored_frames(segment), self.context, self.ordered)
         except NodeError:
             return {}  # each segment then builds its own, and tells the failure
 
@@ -232,7 +263,7 @@ class _Run:
         state: SourceState = {}
         parts, recipe = self._identify(members, state)
         node_hash, fused = self.hashes[segment.root], _fused(segment, members)
-        found = self.store.find(node_hash) or self._adopt(node_hash, recipe, parts)
+        found = self.store.find(node_hash) or (self._adopt(node_hash, recipe, parts) if recipe else None)
         if found is not None and is_found(self.graph, segment, found, is_target=is_target):
             self._keep(segment.root, found)
             return NodeReused(segment.root, found, fused)
@@ -245,7 +276,7 @@ class _Run:
             state = self._without_target(state, self.graph.nodes[segment.root])
         check_unchanged(state)
         manifest = self.store.record(
-            [node_hash, recipe],
+            [node_hash, recipe] if recipe else [node_hash],
             result.outputs,
             parts=parts,
             open_handles=result.open_handles,
@@ -261,17 +292,26 @@ class _Run:
         target = node.kind.target(settings, self.context)
         return {path: signature for path, signature in state.items() if target is None or path != target.path}
 
-    def _identify(self, members: Members, state: SourceState) -> tuple[dict[str, str], str]:
-        """Hash every member; gives the parts and the recipe of the last, the root. Notes the state of the sources."""
-        parts: dict[str, str] = {}
-        recipe = ""
+    def _identify(self, members: Members, state: SourceState) -> tuple[Mapping[str, str], str | None]:
+        """Hash every member; gives the parts and the recipe of the last, the root. Notes the state of the sources.
+
+        Only what is made of stored results has a recipe, for only these have a content that can be equal to another.
+        """
+        parts: Mapping[str, str] = {}
+        recipe: str | None = None
         for node_id, inputs in members.items():
             node = self.graph.nodes[node_id]
             sources = self._look_at_sources(node, state)
-            parts = hash_parts(node, inputs, [self.hashes[item.node_id] for item in inputs], sources)
-            recipe = recipe_hash(parts, [self.contents[item.node_id, item.handle] for item in inputs])
-            self.hashes[node_id] = combine(parts)
-            self.contents.update({(node_id, handle): f"{recipe}:{handle}" for handle in node.handles})
+            identity = self.identities.identify(node, inputs, [self.hashes[item.node_id] for item in inputs], sources)
+            parts, self.hashes[node_id] = identity.parts, identity.node_hash
+            contents = [self.contents.get((item.node_id, item.handle)) for item in inputs]
+            recipe = None
+            if any(contents):
+                known = [
+                    content or f"{self.hashes[item.node_id]}:{item.handle}" for content, item in zip(contents, inputs)
+                ]
+                recipe = recipe_hash(parts, known)
+                self.contents.update({(node_id, handle): f"{recipe}:{handle}" for handle in node.handles})
         return parts, recipe
 
     def _look_at_sources(self, node: FlowNode, state: SourceState) -> str:
@@ -298,7 +338,8 @@ class _Run:
 
     def _compute(self, segment: Segment, members: Members, context: NodeContext, *, is_target: bool) -> _Result:
         node, inputs = self.graph.nodes[segment.root], members[segment.root]
-        context = replace(context, engine=self.engines.get(segment.root, context.engine))
+        if context is self.context:
+            context = replace(context, engine=self.engines.get(segment.root, context.engine))
         tables = self._stored_inputs(inputs)
         stored = self._stored_frames(segment)
         outputs: dict[str, StoredTable] = {}
@@ -308,24 +349,17 @@ class _Run:
         else:
             frames.update(context.shared if isinstance(context, BundledContext) else {})
             unbuilt = {node_id: inputs for node_id, inputs in members.items() if node_id not in frames}
-            frames.update(assemble(unbuilt, frames, context, self._ordered(segment)))
+            frames.update(assemble(unbuilt, frames, context, self.ordered))
             if delivers_table(self.graph, segment):
                 made = frames[segment.root].items()
                 outputs = {handle: self.store.write(context.collect(frame)) for handle, frame in made}
         written = None
         if is_target and Trait.SINK in node.traits:
-            is_stored = bool(outputs) and passes_input_on(node)
-            given = frames[inputs[0].node_id][inputs[0].handle]
-            written = self._write(node, self.store.scan(outputs["output-0"]) if is_stored else given, context)
+            if outputs and passes_input_on(node):
+                written = self._write(node, self.store.scan(outputs["output-0"]), replace(self.context, engine="auto"))
+            else:
+                written = self._write(node, frames[inputs[0].node_id][inputs[0].handle], context)
         return _Result(outputs, self._decide(node, tables or ()), written)
-
-    def _ordered(self, segment: Segment) -> Collection[int]:
-        """What is stored keeps its order, so that it is the same whichever mode made it."""
-        return segment.nodes if delivers_table(self.graph, segment) else self.ordered
-
-    @cached_property
-    def ordered(self) -> frozenset[int]:
-        return ordered_nodes(self.graph)
 
     def _decide(self, node: FlowNode, tables: Sequence[StoredTable]) -> tuple[str, ...] | None:
         """What a gate decides. A decision over data is kept with the result; one over parameters is each run's own."""
@@ -372,8 +406,8 @@ class _Result:
 
 def engine_that_runs(segment: Segment, node: FlowNode, engine: Engine) -> Engine:
     """The engine that is behind a choice: bundles, and sinks where the choice is Polars', run on the streaming one."""
-    is_streamed = segment.bundle is not None or (engine == "auto" and Trait.SINK in node.traits)
-    return "streaming" if is_streamed else engine
+    is_streamed = segment.bundle is not None or Trait.SINK in node.traits
+    return "streaming" if engine == "auto" and is_streamed else engine
 
 
 def _bundle_of(stage: Stage) -> tuple[str, int]:

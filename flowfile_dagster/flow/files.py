@@ -6,6 +6,8 @@ from pathlib import Path
 
 #: ``.flowfile`` is the old pickle format: found, so that it can be refused with a word on how to convert it.
 FLOW_SUFFIXES = (".yaml", ".yml", ".json", ".flowfile")
+#: The tests of a flow, beside it.
+TESTS_SUFFIX = ".tests.yaml"
 _LOOKED_AT = 1 << 20
 _WORDS = (b"flowfile_version", b"flowfile_settings", b"flowfile_name", b"setting_input")
 
@@ -22,6 +24,7 @@ def find_flow_files(path: Path) -> list[Path]:
         file
         for file in path.rglob("*")
         if file.suffix.lower() in FLOW_SUFFIXES
+        and not file.name.endswith(TESTS_SUFFIX)
         and not any(part.startswith(".") for part in file.relative_to(path).parts)
         and not file.is_dir()
         and not _is_other_text(file)

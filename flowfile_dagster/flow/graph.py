@@ -42,17 +42,17 @@ class FlowNode:
         """Whether nothing is known against running the node."""
         return self.problem is None and self.settings is not None
 
-    @property
+    @cached_property
     def traits(self) -> frozenset[Trait]:
         """How the node behaves under its settings."""
         return self.kind.traits if self.settings is None else self.kind.traits_of(self.settings)
 
-    @property
+    @cached_property
     def handles(self) -> tuple[str, ...]:
         """Its output handles: ``output-0``, …"""
         return tuple(f"output-{index}" for index in range(len(self.handle_labels)))
 
-    @property
+    @cached_property
     def handle_labels(self) -> tuple[str, ...]:
         """What the user calls each output: ``pass``, ``fail``, …"""
         return ("main",) if self.settings is None else self.kind.handles(self.settings)

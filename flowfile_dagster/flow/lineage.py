@@ -17,7 +17,7 @@ class ColumnSource(NamedTuple):
     column: str
 
 
-#: Output column to the columns that it is made of; None is opaque.
+#: Output column to the columns that it is made of, without those that are opaque; None if all are.
 ComposedLineage: TypeAlias = Mapping[str, tuple[ColumnSource, ...]] | None
 
 
@@ -52,9 +52,10 @@ def _compose(
             if item.node_id not in inside:
                 found[ColumnSource(item.node_id, item.handle, name)] = None
                 continue
-            above = composed[item.node_id, item.handle]
+            above = (composed[item.node_id, item.handle] or {}).get(name)
             if above is None:
-                return None
-            found.update(dict.fromkeys(above[name]))
-        result[column] = tuple(found)
+                break
+            found.update(dict.fromkeys(above))
+        else:
+            result[column] = tuple(found)
     return result

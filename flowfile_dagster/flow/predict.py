@@ -33,10 +33,12 @@ def predict_graph(
     graph: FlowGraph,
     context: BuildContext,
     known: Mapping[int, Mapping[str, pl.Schema]] | None = None,
+    read: Mapping[int, MaybeSchema] | None = None,
 ) -> dict[int, NodePrediction]:
     """The prediction of every node, in topological order.
 
-    `known` holds schemas of results that exist already; they stand in where a prediction is opaque.
+    `known` holds schemas of results that exist already; they stand in where a prediction is opaque. `read` holds what
+    readers will find, whatever they find now.
     """
     predictions: dict[int, NodePrediction] = {}
     outcomes: dict[int, Outcome] = {}
@@ -47,21 +49,37 @@ def predict_graph(
         decided = decide_without_data(node, context)
         if decided is not None:
             open_handles[node.node_id] = decided
+        if node.node_id in (read or {}):
+            schema = (read or {})[node.node_id]
+            lineage = None if schema is None else dict.fromkeys(schema, ())
+            predictions[node.node_id] = NodePrediction({"output-0": schema}, {"output-0": lineage})
+            continue
         # A node that a closed gate leaves out is predicted as if it ran: other parameters may open the gate.
         live = admission.inputs if admission.outcome == "done" else node.inputs
         inputs = [predictions[item.node_id].schemas.get(item.handle) for item in live]
         prediction = _predict_node(graph, node, inputs, context)
-        if len(live) < len(node.inputs):
-            prediction = _with_places(prediction, [node.inputs.index(item) for item in live])
         stored = (known or {}).get(node.node_id)
         if stored and prediction.error is None:
-            schemas = {
-                handle: stored.get(handle) if schema is None else schema
-                for handle, schema in prediction.schemas.items()
-            }
-            prediction = replace(prediction, schemas=schemas)
+            prediction = _with_stored(prediction, stored, node, inputs)
+        if len(live) < len(node.inputs):
+            prediction = _with_places(prediction, [node.inputs.index(item) for item in live])
         predictions[node.node_id] = prediction
     return predictions
+
+
+def _with_stored(
+    prediction: NodePrediction, stored: Mapping[str, pl.Schema], node: FlowNode, inputs: list[MaybeSchema]
+) -> NodePrediction:
+    """The prediction with the schemas of a result in place of opaque ones, and the lineage that these allow."""
+    schemas = {handle: stored.get(handle) if given is None else given for handle, given in prediction.schemas.items()}
+    config = node.settings.output_field_config if node.settings else None
+    if config is not None and config.is_active:
+        return replace(prediction, schemas=schemas)
+    lineage = {
+        handle: columns if prediction.schemas[handle] is not None else _lineage(node, inputs, schemas[handle])
+        for handle, columns in prediction.lineage.items()
+    }
+    return replace(prediction, schemas=schemas, lineage=lineage)
 
 
 def _with_places(prediction: NodePrediction, places: Sequence[int]) -> NodePrediction:

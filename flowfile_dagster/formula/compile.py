@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 import polars as pl
-from polars_expr_transformer import simple_function_to_expr
+from polars_expr_transformer import build_func
 from polars_expr_transformer.exceptions import ExpressionSyntaxError
 
 from flowfile_dagster.errors import FormulaError, MissingColumnError
+from flowfile_dagster.formula.tree import TypeOf, evaluate_tree
 
 #: Functions whose value changes without a change of input.
 VOLATILE_FUNCTIONS = ("now(", "today(", "random_int(")
@@ -19,7 +23,20 @@ RANDOM_FUNCTIONS = ("random_int(",)
 #: Functions that announce another type than they give.
 MISPLANNED_FUNCTIONS = ("string_similarity(",)
 
+#: The columns that a formula reads, with their types.
+_Columns: TypeAlias = tuple[tuple[str, pl.DataType], ...]
+
 _LITERALS = re.compile(r"\"[^\"]*\"|'[^']*'|\[[^\]]*\]|//[^\n]*")
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    """A formula without its columns' types. `wants_text`: with them, another expression does the same faster."""
+
+    expression: pl.Expr
+    columns: tuple[str, ...]
+    names_many: bool
+    wants_text: bool
 
 
 def compile_formula(formula: str) -> pl.Expr:
@@ -30,28 +47,24 @@ def compile_formula(formula: str) -> pl.Expr:
     Raises:
         FormulaError: the text is empty or cannot be parsed.
     """
-    return _parse(formula) if is_volatile(formula) else _parse_once(formula)
+    return _parsed(formula).expression
 
 
-def infer_formula(formula: str, schema: pl.Schema) -> tuple[pl.Expr, pl.DataType]:
+def infer_formula(formula: str, schema: Mapping[str, pl.DataType]) -> tuple[pl.Expr, pl.DataType]:
     """The expression of a formula and the type that it gives over these columns, without any data.
 
     Raises:
         FormulaError: it cannot be parsed, or its types do not fit.
         MissingColumnError: it reads a column that the schema does not have.
     """
-    expression = compile_formula(formula)
-    if expression.meta.has_multiple_outputs():
+    parsed = _parsed(formula)
+    if parsed.names_many:
         raise FormulaError(formula, "names many columns at once; write the name of one column in each pair of brackets")
-    columns = expression.meta.root_names()
-    for column in columns:
+    for column in parsed.columns:
         if column not in schema:
             raise MissingColumnError(column, schema, f"formula {formula!r}")
-    read = pl.LazyFrame(schema={column: schema[column] for column in columns})
-    try:
-        return expression, read.select(expression.alias("result")).collect_schema()["result"]
-    except pl.exceptions.PolarsError as error:
-        raise FormulaError(formula, _first_sentence(error)) from error
+    columns = tuple((column, schema[column]) for column in parsed.columns)
+    return _infer(formula, columns) if is_volatile(formula) else _infer_once(formula, columns)
 
 
 def check_formula(formula: str, schema: pl.Schema, *, needs_boolean: bool = False) -> pl.Expr:
@@ -72,7 +85,7 @@ def can_name_column(column: str) -> bool:
     if column.isidentifier() and "__" not in column:
         return True
     try:
-        return _parse_once(f"[{column}]").meta.root_names() == [column]
+        return _parse_once(f"[{column}]").columns == (column,)
     except FormulaError:
         return False
 
@@ -92,27 +105,65 @@ def is_planned_right(formula: str, planned: pl.DataType) -> bool:
     return not isinstance(planned, pl.Decimal) and not _calls(formula, MISPLANNED_FUNCTIONS)
 
 
+@lru_cache(maxsize=32768)
 def _calls(formula: str, functions: tuple[str, ...]) -> bool:
     """Whether a function is called: literals, column names and comments do not count, blanks mean nothing."""
     code = "".join(_LITERALS.sub("?", formula).split())
     return any(name in code for name in functions)
 
 
+def _parsed(formula: str) -> _Parsed:
+    return _parse(formula) if is_volatile(formula) else _parse_once(formula)
+
+
 @lru_cache(maxsize=32768)
-def _parse_once(formula: str) -> pl.Expr:
+def _parse_once(formula: str) -> _Parsed:
     return _parse(formula)
 
 
-def _parse(formula: str) -> pl.Expr:
+def _parse(formula: str) -> _Parsed:
+    wishes: list[pl.Expr] = []
+    expression = _evaluate(formula, wishes.append)
+    meta = expression.meta
+    return _Parsed(expression, tuple(meta.root_names()), meta.has_multiple_outputs(), bool(wishes))
+
+
+def _evaluate(formula: str, type_of: TypeOf) -> pl.Expr:
     if not formula.strip():
         raise FormulaError(formula, "is empty; write an expression such as [column] > 0")
     try:
-        expression: pl.Expr = simple_function_to_expr(formula)
+        expression: pl.Expr = evaluate_tree(build_func(formula), type_of)
     except ExpressionSyntaxError as error:
         raise FormulaError(formula, _first_sentence(error)) from error
     except Exception as error:  # the library lets Python's own errors through for much bad text
         raise FormulaError(formula, _explain_parse_failure(formula, error)) from error
     return expression
+
+
+@lru_cache(maxsize=32768)
+def _infer_once(formula: str, columns: _Columns) -> tuple[pl.Expr, pl.DataType]:
+    return _infer(formula, columns)
+
+
+def _infer(formula: str, columns: _Columns) -> tuple[pl.Expr, pl.DataType]:
+    parsed = _parsed(formula)
+    expression = _evaluate(formula, lambda part: _type_of(part, columns)) if parsed.wants_text else parsed.expression
+    try:
+        return expression, _rowless(columns).select(expression.alias("result")).collect_schema()["result"]
+    except pl.exceptions.PolarsError as error:
+        raise FormulaError(formula, _first_sentence(error)) from error
+
+
+def _type_of(expression: pl.Expr, columns: _Columns) -> pl.DataType | None:
+    try:
+        return _rowless(columns).select(expression.alias("result")).collect_schema()["result"]
+    except pl.exceptions.PolarsError:
+        return None  # the whole formula then tells what does not fit
+
+
+@lru_cache(maxsize=4096)
+def _rowless(columns: _Columns) -> pl.LazyFrame:
+    return pl.LazyFrame(schema=dict(columns))
 
 
 def _explain_parse_failure(formula: str, error: Exception) -> str:

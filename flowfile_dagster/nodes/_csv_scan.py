@@ -111,11 +111,12 @@ def scan_delimited(table: CsvTable, source: CsvSource, context: BuildContext) ->
         return _scan(table, source, infer_schema_length=0, ignore_errors=table.ignore_errors)
     failure: PolarsError | None = None
     for window in _windows(table):
-        options = {"infer_schema_length": window, "try_parse_dates": table.is_utf8}
-        strict = _scan(table, source, **options)
+        options: dict[str, Any] = {"infer_schema_length": window, "try_parse_dates": table.is_utf8}
         try:
             if isinstance(source.scanned, bytes):
-                return context.collect(strict).lazy()
+                return context.collect(_scan(table, source, **options)).lazy()
+            options = _with_found_types(table, source, options)
+            strict = _scan(table, source, **options)
             context.collect(strict.head(1))
         except DuplicateError as error:
             raise DuplicateColumnError(str(source.include_file_paths), "include_file_paths") from error
@@ -126,6 +127,18 @@ def scan_delimited(table: CsvTable, source: CsvSource, context: BuildContext) ->
     if table.ignore_errors:
         return _scan(table, source, encoding="utf8-lossy", ignore_errors=True)
     raise DataError(_explain(str(failure), source.label)) from failure
+
+
+def _with_found_types(table: CsvTable, source: CsvSource, options: dict[str, Any]) -> dict[str, Any]:
+    """The options with the types that they find in a single file: Polars then looks once, not for every plan.
+
+    Of several files each has its own header, which given types would overrule.
+    """
+    if isinstance(source.scanned, (str, bytes)) or len(source.scanned) != 1:
+        return options
+    found = _scan(table, source, **options).collect_schema()
+    types = {name: dtype for name, dtype in found.items() if name != source.include_file_paths}
+    return {**options, "infer_schema_length": 0, "schema": types}
 
 
 def _windows(table: CsvTable) -> Iterator[int | None]:

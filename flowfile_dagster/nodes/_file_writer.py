@@ -23,12 +23,16 @@ _MAGIC_BYTES = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
 
 @contextmanager
 def scratch_file(target: Path) -> Iterator[Path]:
-    """A new name in the folder of `target`; whatever stands there at the end is removed."""
-    scratch = target.with_name(f".{uuid4().hex}.tmp")
+    """A new name beside `target`; whatever stands there at the end is removed.
+
+    It has a folder of its own: a Polars sink that fails may open its file after it has told the failure.
+    """
+    folder = target.with_name(f".{uuid4().hex}.tmp")
+    folder.mkdir()
     try:
-        yield scratch
+        yield folder / "new"
     finally:
-        scratch.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -120,7 +124,7 @@ def write_parquet(
     """A parquet file; the rows of an existing one come first."""
     whole = _after(pl.scan_parquet(path, glob=False), frame, path) if keeps_rows and path.exists() else frame
     with replacement_of(path) as scratch:
-        context.collect(whole.sink_parquet(scratch, compression=compression, lazy=True))
+        context.sink(whole, lambda rows: rows.sink_parquet(scratch, compression=compression, lazy=True))
 
 
 def write_ipc(
@@ -134,7 +138,7 @@ def write_ipc(
     """An Arrow file; the rows of an existing one come first."""
     whole = _after(pl.scan_ipc(path, glob=False), frame, path) if keeps_rows and path.exists() else frame
     with replacement_of(path) as scratch:
-        context.collect(whole.sink_ipc(scratch, compression=compression, lazy=True))
+        context.sink(whole, lambda rows: rows.sink_ipc(scratch, compression=compression, lazy=True))
 
 
 def write_avro(
@@ -168,15 +172,18 @@ def _after(old: pl.LazyFrame, new: pl.LazyFrame, path: Path) -> pl.LazyFrame:
 
 
 def _sink_csv(frame: pl.LazyFrame, path: Path, context: BuildContext, delimiter: str, *, has_header: bool) -> None:
-    context.collect(
-        frame.sink_csv(path, separator=delimiter, quote_style="always", include_header=has_header, lazy=True)
+    context.sink(
+        frame,
+        lambda rows: rows.sink_csv(
+            path, separator=delimiter, quote_style="always", include_header=has_header, lazy=True
+        ),
     )
 
 
 def _sink_ndjson(
     frame: pl.LazyFrame, path: Path, context: BuildContext, compression: Literal["uncompressed", "gzip", "zstd"]
 ) -> None:
-    context.collect(frame.sink_ndjson(path, compression=compression, check_extension=False, lazy=True))
+    context.sink(frame, lambda rows: rows.sink_ndjson(path, compression=compression, check_extension=False, lazy=True))
 
 
 def _check_header(path: Path, columns: list[str], delimiter: str, encoding: str) -> None:

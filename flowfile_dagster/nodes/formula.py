@@ -116,16 +116,16 @@ class Formula(NodeType[FormulaSettings]):
 
 def _columns(settings: FormulaSettings, schema: pl.Schema) -> Iterator[tuple[str, pl.Expr, pl.DataType]]:
     """Name, expression and type of each entry's column; types are followed here, so the plan is not asked again."""
-    schema = pl.Schema(schema)
+    types: dict[str, pl.DataType] = dict(schema)
     for path, entry in settings.active_entries():
         target = output_dtype(f"{path}.field.data_type", entry.field.data_type)
         try:
-            expression, dtype = infer_formula(entry.function, schema)
+            expression, dtype = infer_formula(entry.function, types)
         except MissingColumnError as error:
             raise MissingColumnError(error.column, error.available, f"{_label(path, entry)}, {error.where}") from None
         except FormulaError as error:
             raise SettingsError(_label(path, entry), str(error)) from error
-        schema[entry.field.name] = target or dtype
+        types[entry.field.name] = target or dtype
         yield entry.field.name, cast_result(expression, target), target or dtype
 
 

@@ -63,8 +63,10 @@ class Select(NodeType[SelectSettings]):
             return {"output-0": None}
         columns = _checked_columns(settings, schema)
         casts = {entry.old_name: cast for entry in columns if (cast := _cast(entry, schema)) is not None}
-        changed = pl.LazyFrame(schema={name: schema[name] for name in casts}).select(casts.values()).collect_schema()
-        types = {**schema, **changed}
+        types: dict[str, pl.DataType] = dict(schema)
+        if casts:
+            read = pl.LazyFrame(schema={name: schema[name] for name in casts})
+            types.update(read.select(casts.values()).collect_schema())
         return {"output-0": pl.Schema((entry.new_name, types[entry.old_name]) for entry in columns)}
 
     def snippet(self, settings: SelectSettings, inputs: Sequence[MaybeSchema], names: Sequence[str]) -> str | None:

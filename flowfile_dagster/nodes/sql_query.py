@@ -12,10 +12,12 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from flowfile_dagster.columns.lineage import ColumnLineage
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import NodeType, Ports, Trait
 from flowfile_dagster.contract.settings import NodeSettings, SettingsBlock
 from flowfile_dagster.errors import SettingsError
+from flowfile_dagster.nodes._sql_columns import query_lineage
 
 _FIELD = "sql_query_input.sql_code"
 _COMMENT = r"--[^\n]*(?:\n|\Z)|/\*.*?\*/"
@@ -75,3 +77,9 @@ class SqlQuery(NodeType[SqlQuerySettings]):
             known = ", ".join(tables) or "none"
             raise SettingsError(_FIELD, f"{str(error).splitlines()[0]} (tables: {known})") from error
         return result
+
+    def lineage(
+        self, settings: SqlQuerySettings, inputs: Sequence[pl.Schema], output: pl.Schema
+    ) -> ColumnLineage | None:
+        """Known for a plain SELECT over the inputs and their joins, else opaque."""
+        return query_lineage(settings.sql_query_input.sql_code, inputs, output)

@@ -57,7 +57,7 @@ class Unpivot(NodeType[UnpivotSettings]):
 
     type = "unpivot"
     Settings = UnpivotSettings
-    traits = frozenset({Trait.WIDE, Trait.ORDER_PRODUCING})
+    traits = frozenset({Trait.WIDE})
 
     def check(self, settings: UnpivotSettings) -> None:
         for column in _required(settings).index_columns:

@@ -2,7 +2,7 @@
 
 # No postponed annotations here: Dagster reads the annotation of the step's context as an object.
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +14,12 @@ from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.flow.document import parse_document
 from flowfile_dagster.flow.graph import FlowGraph
 from flowfile_dagster.flow.resolve import resolve_graph
+from flowfile_dagster.orchestration.checks import NodeCheck, find_checks
 from flowfile_dagster.orchestration.config import FlowConfig
-from flowfile_dagster.orchestration.io_manager import FlowfileIOManager, StoredResult
+from flowfile_dagster.orchestration.io_manager import FlowfileIOManager
 from flowfile_dagster.orchestration.launch import LaunchSettings, flow_resource_key
 from flowfile_dagster.orchestration.specs import FlowSpecs
-from flowfile_dagster.orchestration.step import FlowStep
+from flowfile_dagster.orchestration.step import FlowStep, StepEvent
 from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY, FlowPlace
 
 
@@ -44,42 +45,65 @@ def build_flow_assets(
     a step below a closed gate even where it runs on what is left open.
     """
     name = "__".join(specs.place.key_prefix)
-    if specs.mode == "development" or any(GATE in node.traits for node in flow.nodes):
-        return [_build_step(name, list(specs.by_output.values()), flow, specs, source, config)]
-    nodes = {node.node_id: node for node in flow.nodes}
-    steps: dict[int, list[dg.AssetSpec]] = {}
-    for segment in specs.segments:
-        steps.setdefault(segment.root if segment.bundle is None else segment.bundle, []).extend(
-            specs.of_segment(segment)
-        )
+    checks = find_checks(flow, specs, config)
+    has_gate = any(GATE in node.traits for node in flow.nodes)
+    if specs.mode == "development" or has_gate:
+        blocking = set() if has_gate else {check.node_id for check in checks if check.spec.blocking}
+        homes = _steps_around(flow, blocking)
+    else:
+        homes = {segment.root: segment.root if segment.bundle is None else segment.bundle for segment in specs.segments}
+    names = {node.node_id: node.name for node in flow.nodes}
+    steps: dict[int | None, list[dg.AssetSpec]] = {}
+    for (node_id, _), spec in specs.by_output.items():
+        steps.setdefault(homes[node_id], []).append(spec)
     return [
-        _build_step(f"{name}__{nodes[node_id].name}", outputs, flow, specs, source, config)
-        for node_id, outputs in steps.items()
+        _build_step(name if home is None else f"{name}__{names[home]}", outputs, checks, flow, specs, source, config)
+        for home, outputs in steps.items()
     ]
+
+
+def _steps_around(flow: CompiledFlow, blocking: Collection[int]) -> Mapping[int, int | None]:
+    """The step of every node, by one of its nodes; None is the step of what is below no blocking check.
+
+    A failed check fails its step, and Dagster then runs no step that reads anything from it. So a node with a
+    blocking check has a step of its own, and nodes share one only if they are below the same checks.
+    """
+    above: dict[int, frozenset[int]] = {}
+    first: dict[frozenset[int], int | None] = {frozenset(): None}
+    for node in flow.nodes:
+        inputs = [item.node_id for item in node.inputs]
+        above[node.node_id] = frozenset(blocking).intersection(inputs).union(*(above[other] for other in inputs))
+        if node.node_id not in blocking:
+            first.setdefault(above[node.node_id], node.node_id)
+    return {node_id: node_id if node_id in blocking else first[checks] for node_id, checks in above.items()}
 
 
 def _build_step(
     name: str,
     outputs: list[dg.AssetSpec],
+    checks: Sequence[NodeCheck],
     flow: CompiledFlow,
     specs: FlowSpecs,
     source: FlowSource,
     config: FlowConfig,
 ) -> dg.AssetsDefinition:
     launch_key = flow_resource_key(specs.place)
+    keys = {spec.key for spec in outputs}
+    own_checks = [check for check in checks if check.spec.asset_key in keys]
 
     @dg.multi_asset(
         name=name,
         specs=outputs,
+        check_specs=[check.spec for check in own_checks],
         can_subset=True,
         required_resource_keys={IO_MANAGER_KEY, launch_key},
         description=flow.description or None,
     )
-    def run_flow(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[StoredResult]]:
+    def run_flow(context: dg.AssetExecutionContext) -> Iterator[StepEvent]:
         io_manager: FlowfileIOManager = context.resources.original_resource_dict[IO_MANAGER_KEY]
         store = io_manager.open_store(context.instance)
         launched: LaunchSettings = context.resources.original_resource_dict[launch_key]
-        yield from FlowStep(flow, specs, store, context).run(
+        yield from FlowStep(flow, specs, own_checks, store, context).run(
             source.read_graph(flow), launched.mode or specs.mode, config
         )
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.flow.graph import ExecutionMode
-from flowfile_dagster.orchestration.config import FlowConfig
+from flowfile_dagster.orchestration.config import FlowConfig, SchemaChecks
 from flowfile_dagster.orchestration.definitions import build_definitions
 from flowfile_dagster.orchestration.io_manager import shared_io_manager
 from flowfile_dagster.orchestration.translator import FlowfileTranslator, FlowOutput, OutputEdges
@@ -49,6 +49,7 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
         flows: a folder with flow files, a flow file, or a list of these.
         mode: ``development`` (one asset per node) or ``performance`` (one per fused segment), for all flows.
         engine: which of Polars' engines runs the plans.
+        schema_checks: whose schemas are compared with the predicted ones: ``sources``, ``all`` or ``none``.
         overrides: what is said of single flows, by group (``folder/flow``).
         renames: new names of nodes (``flow/node``) and flows to old ones, to keep their history.
         flowfile_url: a link on every asset's page, with ``{path}``, ``{flow}`` and ``{node_id}`` filled in.
@@ -61,6 +62,7 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
     flows: str | Sequence[str]
     mode: ExecutionMode | None = None
     engine: Engine | None = None
+    schema_checks: SchemaChecks = "sources"
     overrides: dict[str, FlowConfig] = Field(default_factory=dict)
     renames: dict[str, str] = Field(default_factory=dict)
     flowfile_url: str | None = None
@@ -89,6 +91,7 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
             [folder / path for path in flows],
             mode=self.mode,
             engine=self.engine,
+            schema_checks=self.schema_checks,
             overrides=self.overrides,
             renames=self.renames,
             flowfile_url=self.flowfile_url,

@@ -19,7 +19,9 @@ from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.errors import FlowFileError
 from flowfile_dagster.flow.graph import ExecutionMode
 from flowfile_dagster.orchestration.assets import FlowSource, build_broken_asset, build_flow_assets
-from flowfile_dagster.orchestration.config import FlowConfig
+from flowfile_dagster.orchestration.checks import with_freshness
+from flowfile_dagster.orchestration.config import FlowConfig, SchemaChecks
+from flowfile_dagster.orchestration.flow_tests import build_flow_tests
 from flowfile_dagster.orchestration.io_manager import STORE_FOLDER, FlowfileIOManager, shared_io_manager
 from flowfile_dagster.orchestration.launch import build_flow_resource, flow_resource_key
 from flowfile_dagster.orchestration.project import Project, find_flows
@@ -35,6 +37,7 @@ def build_definitions(
     *,
     mode: ExecutionMode | None = None,
     engine: Engine | None = None,
+    schema_checks: SchemaChecks = "sources",
     overrides: Mapping[str, FlowConfig] | None = None,
     renames: Mapping[str, str] | None = None,
     flowfile_url: str | None = None,
@@ -50,6 +53,9 @@ def build_definitions(
         mode: how flows run: ``development`` (one asset per node) or ``performance`` (one per fused segment).
             Default: each flow's own ``execution_mode``.
         engine: which of Polars' engines runs the plans. Default: in-memory in development, else Polars' choice.
+        schema_checks: whose schemas an asset check compares with the predicted ones after each run: those of nodes
+            that read something outside (``sources``), ``all``, or ``none``. Whatever is chosen, a difference is
+            in the metadata of the materialization.
         overrides: what is said of single flows, by group (``folder/flow``), instead of what is said for all.
         renames: new names to old ones, of nodes (``{"flow/new": "flow/old"}``) or whole flows (``{"new": "old"}``):
             what was renamed keeps its asset keys and thereby its history.
@@ -67,7 +73,8 @@ def build_definitions(
         the key ``flowfile_io_manager``. A file that does not load becomes one asset that says why.
 
     Raises:
-        ConfigError: `overrides` or `renames` names a flow or node that there is not.
+        ConfigError: `overrides` or `renames` names a flow, node or output that there is not, or two checks have one
+            name.
     """
     io_manager = io_manager or shared_io_manager()
     root_path = None if root is None else Path(root).resolve()
@@ -76,17 +83,14 @@ def build_definitions(
     with _paused_garbage_collection(), warnings.catch_warnings():
         # Code references and multi-assets are marked beta; that is our choice, not news for the user's log.
         warnings.simplefilter("ignore", category=dg.BetaWarning)
-        entries = cache.load([FlowRequest(path, root_path) for path in places.values()])
-        defaults = FlowConfig(mode=mode, engine=engine)
-        project = Project(
-            dict(zip(places, entries, strict=True)),
-            cache,
-            root_path,
-            defaults,
-            overrides or {},
-            Renames(renames or {}),
-            flowfile_url,
-        )
+        defaults = FlowConfig(mode=mode, engine=engine, schema_checks=schema_checks)
+        given = overrides or {}
+        requests = [
+            FlowRequest(path, root_path, checked=given.get(place.group, defaults).checked)
+            for place, path in places.items()
+        ]
+        entries = dict(zip(places, cache.load(requests), strict=True))
+        project = Project(entries, cache, root_path, defaults, given, Renames(renames or {}), flowfile_url)
         project.refuse_unknown_names()
         return _definitions(project, translator or FlowfileTranslator(), io_manager)
 
@@ -164,11 +168,14 @@ def _build_assets(
     if isinstance(flow, BrokenFlow):
         return flow
     try:
-        specs = builder.flow_specs(place, project.mode_of(place))
+        config = project.config_of(place)
+        specs = with_freshness(flow, builder.flow_specs(place, project.mode_of(place)), config)
     except FlowFileError as error:
         return BrokenFlow(flow.name, flow.path, str(error))
     source = FlowSource(project.cache, entry.key, project.root)
-    return build_flow_assets(flow, specs, source, project.config_of(place)) if specs.by_output else []
+    if not specs.by_output:
+        return []
+    return [*build_flow_assets(flow, specs, source, config), *build_flow_tests(flow, specs, project.root)]
 
 
 def _store_folder(io_manager: FlowfileIOManager) -> Path | None:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import dagster as dg
 
-from flowfile_dagster.columns.schema import schema_to_json
+from flowfile_dagster.columns.schema import explain_difference, schema_from_json, schema_to_json
 from flowfile_dagster.compile.form import CompiledFlow, CompiledNode, CompiledSegment, SchemaText
 from flowfile_dagster.engine.events import NodeComputed, NodeReused
 from flowfile_dagster.engine.preview import render_preview
@@ -41,6 +41,8 @@ def definition_metadata(
     metadata["dagster/code_references"] = dg.CodeReferencesMetadataValue(code_references=[reference])
     schema = node.schemas.get(handle)
     metadata |= {"flowfile/schema": "opaque"} if schema is None else {COLUMN_SCHEMA: table_schema(schema)}
+    if handle in node.lineage_tables:
+        metadata["flowfile/column_lineage"] = dg.MetadataValue.md(node.lineage_tables[handle])
     if columns is not None:
         metadata[COLUMN_LINEAGE] = dg.TableColumnLineage(
             deps_by_column={
@@ -132,6 +134,8 @@ def _table_metadata(
         "flowfile/schema": dg.MetadataValue.json(schema),
         "flowfile/stored_at": dg.MetadataValue.path(str(store.path(table))),
     }
+    if predicted is not None and (difference := explain_difference(schema_from_json(predicted), table.schema)):
+        metadata["flowfile/schema_difference"] = difference
     if _is_shown_better(schema, predicted):
         metadata[COLUMN_SCHEMA] = table_schema([(name, dtype) for name, dtype in schema])
     return metadata

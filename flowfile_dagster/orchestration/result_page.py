@@ -15,9 +15,8 @@ from flowfile_dagster.contract.node_type import NODE_FAILURES
 from flowfile_dagster.engine.chart import draw_chart
 from flowfile_dagster.engine.events import NodeComputed, NodeReused
 from flowfile_dagster.flow.graph import FlowNode
-from flowfile_dagster.orchestration.config import FlowConfig
 from flowfile_dagster.orchestration.metadata import result_metadata
-from flowfile_dagster.orchestration.redaction import NOTHING, find_redactions
+from flowfile_dagster.orchestration.redaction import NOTHING, Redactions
 from flowfile_dagster.orchestration.row_counts import render_row_counts
 from flowfile_dagster.orchestration.settings import settings_change, settings_markdown
 from flowfile_dagster.orchestration.specs import FlowSpecs
@@ -35,7 +34,12 @@ class ResultPages:
     """Renders the results of one step, and remembers them to say what came of what."""
 
     def __init__(
-        self, flow: CompiledFlow, specs: FlowSpecs, store: ResultStore, config: FlowConfig, instance: dg.DagsterInstance
+        self,
+        flow: CompiledFlow,
+        specs: FlowSpecs,
+        store: ResultStore,
+        redactions: Redactions,
+        instance: dg.DagsterInstance,
     ) -> None:
         self._specs = specs
         self._store = store
@@ -43,7 +47,7 @@ class ResultPages:
         self._nodes = {node.node_id: node for node in flow.nodes}
         self._names = {node.node_id: node.name for node in flow.nodes}
         self._members = {segment.root: segment.nodes for segment in specs.segments}
-        self._redactions = find_redactions(flow, config)
+        self._redactions = redactions
         self._manifests: dict[int, Manifest] = {}
 
     def remember(self, event: NodeComputed | NodeReused) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from itertools import chain
+from typing import Any, TypeAlias
 
 import dagster as dg
 
@@ -13,22 +14,35 @@ from flowfile_dagster.engine.runner import default_engine, engine_that_runs, run
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph
 from flowfile_dagster.flow.names import node_names
+from flowfile_dagster.orchestration.checks import NodeCheck, StepChecks
 from flowfile_dagster.orchestration.config import FlowConfig
 from flowfile_dagster.orchestration.io_manager import StoredResult
+from flowfile_dagster.orchestration.redaction import find_redactions
 from flowfile_dagster.orchestration.result_page import ResultPages
 from flowfile_dagster.orchestration.specs import FlowSpecs
+from flowfile_dagster.plan.checked import checked_nodes
 from flowfile_dagster.plan.fusion import performance_segments
 from flowfile_dagster.plan.segments import Segment, development_segments
+from flowfile_dagster.store.index import Manifest
 from flowfile_dagster.store.store import Ref, ResultStore
+
+#: What a step tells Dagster.
+StepEvent: TypeAlias = dg.MaterializeResult[StoredResult] | dg.AssetCheckResult
 
 
 class FlowStep:
     """Runs what is selected of a flow, within one Dagster step."""
 
     def __init__(
-        self, flow: CompiledFlow, specs: FlowSpecs, store: ResultStore, context: dg.AssetExecutionContext
+        self,
+        flow: CompiledFlow,
+        specs: FlowSpecs,
+        checks: Sequence[NodeCheck],
+        store: ResultStore,
+        context: dg.AssetExecutionContext,
     ) -> None:
         self._specs = specs
+        self._checks = checks
         self._store = store
         self._context = context
         self._flow = flow
@@ -38,14 +52,25 @@ class FlowStep:
         self._failures: list[NodeError] = []
         self._not_run: list[int] = []
 
-    def run(
-        self, graph: FlowGraph, mode: ExecutionMode, config: FlowConfig
-    ) -> Iterator[dg.MaterializeResult[StoredResult]]:
-        """Yield each selected asset as it completes; raise at the end if any node failed."""
+    def run(self, graph: FlowGraph, mode: ExecutionMode, config: FlowConfig) -> Iterator[StepEvent]:
+        """Yield each selected asset as it completes; raise at the end if a node or a blocking check failed."""
         selected = self._context.selected_asset_keys
         outputs = {output: spec.key for output, spec in self._specs.by_output.items() if spec.key in selected}
         targets = {node_id for node_id, _ in outputs}
-        segments = development_segments(graph) if mode == "development" else performance_segments(graph, targets)
+        segments = (
+            development_segments(graph)
+            if mode == "development"
+            else performance_segments(graph, targets, checked_nodes(graph, config.checked))
+        )
+        chosen_checks = self._context.selected_asset_check_keys
+        redactions = find_redactions(self._flow, config)
+        checks = StepChecks(
+            [check for check in self._checks if check.spec.key in chosen_checks],
+            selected,
+            graph,
+            self._store,
+            redactions,
+        )
         by_root = {segment.root: segment for segment in segments}
         chosen = config.engine or default_engine(mode)
         names = node_names(graph)
@@ -54,7 +79,7 @@ class FlowStep:
             for node_id in graph.nodes
             if (named := config.nodes.get(names[node_id])) is not None and named.engine is not None
         }
-        pages = ResultPages(self._flow, self._specs, self._store, config, self._context.instance)
+        pages = ResultPages(self._flow, self._specs, self._store, redactions, self._context.instance)
         if mode == "performance":
             self._announce(graph, segments, targets)
         for event in run_segments(
@@ -65,6 +90,7 @@ class FlowStep:
             ref_key=lambda node: self._specs.ref_key(node.node_id),
             engine=chosen,
             engines=engines,
+            verify=checks.verify,
         ):
             self._note(event, graph)
             if isinstance(event, (NodeComputed, NodeReused)):
@@ -75,9 +101,16 @@ class FlowStep:
                         node, segment = graph.nodes[node_id], by_root[node_id]
                         ran = engine_that_runs(segment, node, engines.get(node_id, chosen))
                         page = pages.render(event, node, segment, handle, key)
-                        yield _result(event, handle, key, {**page, "flowfile/mode": mode, "flowfile/engine": ran})
-        if self._failures:
-            raise dg.Failure(self._summary(), allow_retries=False)
+                        metadata = {**page, "flowfile/mode": mode, "flowfile/engine": ran}
+                        yield _result(event, handle, key, metadata, checks.results.get(key, ()))
+        yield from checks.judge_alone(lambda node: self._latest(self._specs.ref_key(node.node_id)))
+        failures = [*map(str, self._failures), *chain.from_iterable(checks.failures.values())]
+        if failures:
+            raise dg.Failure(self._summary(failures), allow_retries=False)
+
+    def _latest(self, key: Sequence[str]) -> Manifest | None:
+        ref = self._store.latest(key)
+        return None if ref is None else self._store.find(ref.node_hash)
 
     def _announce(self, graph: FlowGraph, segments: Sequence[Segment], targets: Collection[int]) -> None:
         """Say what is computed together, and from how much: all that is known of a step that is killed."""
@@ -101,8 +134,8 @@ class FlowStep:
             case _:
                 pass
 
-    def _summary(self) -> str:
-        first, *others = (str(error) for error in self._failures)
+    def _summary(self, failures: Sequence[str]) -> str:
+        first, *others = failures
         lines = [first, *(f"also failed: {text}" for text in others)]
         if self._not_run:
             lines.append(f"not run because of this: nodes {', '.join(map(str, self._not_run))}")
@@ -110,12 +143,17 @@ class FlowStep:
 
 
 def _result(
-    event: NodeComputed | NodeReused, handle: str, key: dg.AssetKey, metadata: Mapping[str, Any]
+    event: NodeComputed | NodeReused,
+    handle: str,
+    key: dg.AssetKey,
+    metadata: Mapping[str, Any],
+    checks: Sequence[dg.AssetCheckResult],
 ) -> dg.MaterializeResult[StoredResult]:
     table = event.manifest.outputs.get(handle)
     return dg.MaterializeResult(
         asset_key=key,
         value=StoredResult(event.manifest.node_hash, handle),
         metadata=metadata,
+        check_results=checks,
         data_version=dg.DataVersion(event.manifest.node_hash if table is None else table.content_hash),
     )

@@ -62,6 +62,14 @@ def _can_share(graph: FlowGraph, segment: Segment, readers: Sequence[int], bundl
 def _are_independent(
     readers: Sequence[int], segments: Mapping[int, Segment], above: Mapping[int, frozenset[int]]
 ) -> bool:
-    """Whether the readers can be collected at the same time: none needs another, and none is a fan-out in turn."""
-    together = set(readers)
-    return all(not above[reader] & together and "fan-out" not in segments[reader].reasons for reader in readers)
+    """Whether the readers can be collected at the same time: none needs another, and none is a fan-out in turn.
+
+    One with a check stays by itself, and those below a check do not join those that are not: a check that fails
+    must stop what is below it, and only that.
+    """
+    together, alone = set(readers), {"fan-out", "check"}
+    checked = {root for root, segment in segments.items() if "check" in segment.reasons}
+    is_stopped_alike = len({above[reader] & checked for reader in readers}) == 1
+    return is_stopped_alike and all(
+        not above[reader] & together and not alone & set(segments[reader].reasons) for reader in readers
+    )

@@ -20,9 +20,11 @@ from flowfile_dagster.plan.segments import Reason, Segment
 _ONCE_ONLY = frozenset({Trait.RANDOM, Trait.VOLATILE, Trait.RUNS_USER_CODE, Trait.BARRIER, Trait.SINK})
 
 
-def performance_segments(graph: FlowGraph, selected: Collection[int] = ()) -> tuple[Segment, ...]:
-    """Fused in-trees, so that each comes after what it reads. `selected` nodes become roots."""
-    reasons = _wanted_for_themselves(graph, selected)
+def performance_segments(
+    graph: FlowGraph, selected: Collection[int] = (), checked: Collection[int] = ()
+) -> tuple[Segment, ...]:
+    """Fused in-trees, so that each comes after what it reads. `selected` and `checked` nodes become roots."""
+    reasons = _wanted_for_themselves(graph, selected, checked)
     cheap = _cheap_nodes(graph, reasons)
     _split_dear_fan_outs(graph, reasons, cheap)
     _keep_what_is_drawn(graph, reasons)
@@ -35,22 +37,23 @@ def performance_segments(graph: FlowGraph, selected: Collection[int] = ()) -> tu
     return in_bundle_order(rebuilt, list(graph.nodes))
 
 
-def _wanted_for_themselves(graph: FlowGraph, selected: Collection[int]) -> dict[int, list[Reason]]:
+def _wanted_for_themselves(
+    graph: FlowGraph, selected: Collection[int], checked: Collection[int]
+) -> dict[int, list[Reason]]:
     reasons: dict[int, list[Reason]] = {}
-    for node in graph.nodes.values():
-        found: list[Reason] = []
-        if Trait.SINK in node.traits:
-            found.append("sink")
-        elif not graph.consumers[node.node_id]:
-            found.append("output")
-        if node.settings is not None and node.settings.cache_results:
-            found.append("cache_results")
-        if node.node_id in selected:
-            found.append("selected")
-        if Trait.GATE in node.traits:
-            found.append("barrier")
+    for node_id, node in graph.nodes.items():
+        is_sink = Trait.SINK in node.traits
+        answers: dict[Reason, bool] = {
+            "sink": is_sink,
+            "output": not is_sink and not graph.consumers[node_id],
+            "cache_results": node.settings is not None and node.settings.cache_results,
+            "selected": node_id in selected,
+            "check": node_id in checked,
+            "barrier": Trait.GATE in node.traits,
+        }
+        found = [reason for reason, holds in answers.items() if holds]
         if found:
-            reasons[node.node_id] = found
+            reasons[node_id] = found
     for node_id in _looked_at_as_a_whole(graph):
         reasons.setdefault(node_id, [])
         if "barrier" not in reasons[node_id]:

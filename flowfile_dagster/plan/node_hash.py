@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from flowfile_dagster.compat import POLARS_MAJOR
@@ -17,11 +18,12 @@ from flowfile_dagster.flow.wiring import Input
 
 HASH_FORMAT = 1
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
+
 
 def canonical_hash(value: Any) -> str:
     """sha256 (hex) of a JSON value, the same in every process and on every machine."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_encode(value).encode()).hexdigest()
 
 
 def settings_hash(node: FlowNode) -> str:
@@ -39,10 +41,44 @@ def settings_hash(node: FlowNode) -> str:
     )
 
 
-def hash_parts(node: FlowNode, inputs: Sequence[Input], upstream: Sequence[str], sources: str) -> dict[str, str]:
-    """The ingredients of a node hash by name. `upstream`: one hash per input that takes part, in order."""
+@dataclass(frozen=True)
+class NodeIdentity:
+    """The ingredients of a node hash by name, and the hash."""
+
+    parts: Mapping[str, str]
+    node_hash: str
+
+
+class NodeHashes:
+    """The node hashes of one graph. Nothing is hashed twice, though a run asks when it plans and when it computes."""
+
+    def __init__(self) -> None:
+        self._settings: dict[int, str] = {}
+        self._identities: dict[tuple[object, ...], NodeIdentity] = {}
+
+    def identify(self, node: FlowNode, inputs: Sequence[Input], upstream: Sequence[str], sources: str) -> NodeIdentity:
+        """The identity of a node; arguments as for `hash_parts`."""
+        asked = (node.node_id, tuple(inputs), tuple(upstream), sources)
+        known = self._identities.get(asked)
+        if known is None:
+            if node.node_id not in self._settings:
+                self._settings[node.node_id] = settings_hash(node)
+            parts = hash_parts(self._settings[node.node_id], inputs, upstream, sources)
+            known = self._identities[asked] = NodeIdentity(parts, combine(parts))
+        return known
+
+
+def hash_parts(own_settings: str, inputs: Sequence[Input], upstream: Sequence[str], sources: str) -> dict[str, str]:
+    """The ingredients of a node hash by name.
+
+    Args:
+        own_settings: the node's `settings_hash`.
+        inputs: those that take part.
+        upstream: one hash for each of these, in order.
+        sources: the fingerprint of what the node reads outside.
+    """
     return {
-        "settings": settings_hash(node),
+        "settings": own_settings,
         "upstream": upstream_hash(inputs, upstream),
         "source": sources,
         "version": f"polars {POLARS_MAJOR}",

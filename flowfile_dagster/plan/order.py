@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.flow.graph import FlowGraph
 
 
-def ordered_nodes(graph: FlowGraph) -> frozenset[int]:
-    """The nodes whose row order reaches an operation that depends on it, before another order is made.
+def ordered_nodes(graph: FlowGraph, stored: Collection[int] = ()) -> frozenset[int]:
+    """The nodes whose row order reaches something that depends on it, before an operation makes another order.
 
-    The order of what a flow delivers counts as undefined where the last operation does not define it, as in Flowfile.
+    That is an operation which looks at the order, or a result in `stored`: such a result is the same each time it is
+    computed, so that what follows is not computed again. In what a sink writes to a file, the order counts as
+    undefined where the last operation does not define it, as in Flowfile.
     """
-    ordered: set[int] = set()
+    ordered = set(stored)
     for node_id in reversed(list(graph.nodes)):
         for reader in graph.consumers[node_id]:
             traits = graph.nodes[reader].traits

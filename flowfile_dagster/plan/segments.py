@@ -10,10 +10,12 @@ from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
 
 #: Why a node is a root: its result is written (``sink``), is what the flow delivers (``output``), is marked
-#: ``cache_results``, was ``selected``, is dear and read by several (``fan-out``), comes from chance or a clock and is
-#: read by others (``volatile``), or must be looked at as a whole before what follows can be planned (``barrier``);
-#: ``node`` in development.
-Reason: TypeAlias = Literal["sink", "output", "cache_results", "selected", "fan-out", "volatile", "barrier", "node"]
+#: ``cache_results``, was ``selected``, is looked at by a ``check``, is dear and read by several (``fan-out``), comes
+#: from chance or a clock and is read by others (``volatile``), or must be looked at as a whole before what follows can
+#: be planned (``barrier``); ``node`` in development.
+Reason: TypeAlias = Literal[
+    "sink", "output", "cache_results", "selected", "check", "fan-out", "volatile", "barrier", "node"
+]
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,10 @@ def passes_input_on(node: FlowNode) -> bool:
 
 
 def delivers_table(graph: FlowGraph, segment: Segment) -> bool:
-    """Whether the root's rows are stored. What a fused sink streams to its file is not, unless something reads it."""
+    """Whether the root's rows are stored. What a fused sink streams to its file is not, unless that is looked at."""
     node = graph.nodes[segment.root]
-    is_streamed = Trait.SINK in node.traits and passes_input_on(node) and "node" not in segment.reasons
+    is_looked_at = bool({"node", "check"} & set(segment.reasons))
+    is_streamed = Trait.SINK in node.traits and passes_input_on(node) and not is_looked_at
     return not is_streamed or bool(graph.consumers[segment.root])
 
 

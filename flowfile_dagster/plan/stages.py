@@ -7,7 +7,7 @@ is not there yet (a gate's formula, a volatile node) is planned as to be compute
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -16,7 +16,7 @@ from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.errors import NodeProblem
 from flowfile_dagster.flow.admission import Admission, Outcome, admit, decide_without_data
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
-from flowfile_dagster.plan.node_hash import combine, hash_parts
+from flowfile_dagster.plan.node_hash import NodeHashes
 from flowfile_dagster.plan.segments import Segment, delivers_table
 from flowfile_dagster.store.index import Manifest
 
@@ -50,11 +50,15 @@ class RunPlan:
 
 @dataclass(frozen=True)
 class PlanInputs:
-    """What planning looks at: results by node hash, a node's latest result, the fingerprint of what it reads."""
+    """What planning looks at: results by node hash, a node's latest result, the fingerprint of what it reads.
+
+    `hashes` keeps what was hashed for whoever asks again.
+    """
 
     find: Callable[[str], Manifest | None]
     latest: Callable[[FlowNode], Manifest | None]
     fingerprint: Callable[[FlowNode], str]
+    hashes: NodeHashes = field(default_factory=NodeHashes)
 
 
 @dataclass(frozen=True)
@@ -158,15 +162,16 @@ def _find(
     upstream = [findings[item.node_id].node_hash for item in admission.inputs]
     if Trait.VOLATILE in node.traits:
         latest = state.latest(node) if node.node_id in wanted.segments.keys() - wanted.targets else None
-        is_current = latest is not None and _is_made_of(latest, node, admission, upstream)
+        is_current = latest is not None and _is_made_of(latest, node, admission, upstream, state.hashes)
         return _Finding(admission, "done", *((latest.node_hash, latest) if latest and is_current else ()))
-    if any(hashed is None for hashed in upstream):
+    if None in upstream:
         return _Finding(admission, "done")
     try:
         sources = state.fingerprint(node)
     except (OSError, NodeProblem):
         return _Finding(admission, "done")
-    node_hash = combine(hash_parts(node, admission.inputs, [hashed or "" for hashed in upstream], sources))
+    known = [hashed for hashed in upstream if hashed is not None]
+    node_hash = state.hashes.identify(node, admission.inputs, known, sources).node_hash
     segment = wanted.segments.get(node.node_id)
     manifest = None if segment is None else state.find(node_hash)
     if manifest is None or segment is None:
@@ -176,12 +181,15 @@ def _find(
     return _Finding(admission, "done", node_hash, manifest if is_enough else None)
 
 
-def _is_made_of(manifest: Manifest, node: FlowNode, admission: Admission, upstream: Sequence[str | None]) -> bool:
+def _is_made_of(
+    manifest: Manifest, node: FlowNode, admission: Admission, upstream: Sequence[str | None], hashes: NodeHashes
+) -> bool:
     """Whether a volatile result has the settings and inputs of now; its source part is a random text."""
     known = [hashed for hashed in upstream if hashed is not None]
     if len(known) < len(upstream):
         return False
-    return dict(manifest.parts) == hash_parts(node, admission.inputs, known, manifest.parts.get("source", ""))
+    sources = manifest.parts.get("source", "")
+    return dict(manifest.parts) == hashes.identify(node, admission.inputs, known, sources).parts
 
 
 def _known_decision(node: FlowNode, finding: _Finding, context: BuildContext) -> frozenset[str] | None:

@@ -18,8 +18,10 @@ ROOMS: list[set[str]] = [
     {"flow"},
     {"plan"},
     {"engine"},
+    {"lineage"},
     {"compile"},
     {"api"},
+    {"testing"},
     {"orchestration"},
     {"preload", "cli"},
 ]

@@ -9,7 +9,9 @@ import flowfile_dagster
 
 def test_public_names_are_these() -> None:
     assert sorted(flowfile_dagster.__all__) == [
+        "AcceptedValues",
         "ConfigError",
+        "FanOut",
         "Flow",
         "FlowConfig",
         "FlowFileError",
@@ -19,12 +21,17 @@ def test_public_names_are_these() -> None:
         "FlowfileDagsterError",
         "FlowfileIOManager",
         "FlowfileTranslator",
+        "Freshness",
         "NodeConfig",
         "NodeError",
         "NodeProblem",
+        "NotNull",
         "OutputEdges",
         "ParameterError",
+        "RowCount",
+        "Unique",
         "build_definitions",
+        "find_tests",
         "flowfile_executor",
         "load_flow",
     ]

@@ -206,3 +206,39 @@ def test_command_works_as_a_process_without_loading_dagster(tmp_path: Path) -> N
     assert result.stdout.splitlines()[-1] == "15 computed, 0 hit, 0 skipped, 0 failed"
     module = [sys.executable, "-m", "flowfile_dagster.cli.app", "check", str(tmp_path / "gone.json")]
     assert subprocess.run(module, capture_output=True, check=False).returncode == 1
+
+
+def write_tests(flow: Path, price: int) -> None:
+    case = {"name": "n multiplies", "parameters": {"n": 3}, "given": {"orders": [{"a": 2}]}}
+    expect = {"formula_2": [{"b": price}]}
+    flow.with_name(f"{flow.stem}.tests.yaml").write_text(json.dumps({"tests": [{**case, "expect": expect}]}))
+
+
+def test_test_of_what_is_as_expected_is_0(good: Path, capsys: Capture) -> None:
+    write_tests(good, 6)
+    assert call("test", good.parent) == 0
+    assert capsys.readouterr().out.splitlines() == ["ok   good: n multiplies", "1 of 1 tests passed"]
+
+
+def test_test_that_fails_tells_the_difference_and_is_1(good: Path, capsys: Capture) -> None:
+    write_tests(good, 7)
+    assert call("test", good) == 1
+    told = [
+        "FAIL good: n multiplies",
+        "  formula_2: missing: b=7",
+        "  formula_2: unexpected: b=6",
+        "0 of 1 tests passed",
+    ]
+    assert capsys.readouterr().out.splitlines() == told
+
+
+def test_test_gives_json(good: Path, capsys: Capture) -> None:
+    write_tests(good, 6)
+    assert call("test", good, "--json") == 0
+    (result,) = json.loads(capsys.readouterr().out)
+    assert result == {"flow": str(good), "test": "n multiplies", "is_success": True, "failures": []}
+
+
+def test_test_without_any_test_is_2(good: Path, capsys: Capture) -> None:
+    assert call("test", good) == 2
+    assert "no tests for" in capsys.readouterr().err

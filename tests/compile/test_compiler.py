@@ -16,7 +16,7 @@ from tests.factories import JsonObject, fifteen_nodes, formula, manual, node, re
 
 
 def compiled(path: Path, **parameters: object) -> CompiledFlow | BrokenFlow:
-    return compile_flow(read_flow_text(path), root=None, parameters=parameters, store=None)
+    return compile_flow(read_flow_text(path), root=None, parameters=parameters, checked={}, store=None)
 
 
 def through_json(flow: CompiledFlow | BrokenFlow) -> CompiledFlow | BrokenFlow:
@@ -71,6 +71,8 @@ def test_compiled_form_says_what_the_graph_says(tmp_path: Path) -> None:
     assert wrong.warning is not None
     assert "column 'nope'" in wrong.warning
     assert pivot.schemas == {"output-0": None}
+    assert "opaque" in pivot.lineage_tables["output-0"]
+    assert "| a | orders.a |  |" in split.lineage_tables["output-1"]
     assert pivot.warning is None
     assert [entry.settings_hash for entry in flow.nodes] == [settings_hash(entry) for entry in graph.nodes.values()]
     assert [(item.name, item.default, list(item.enum_values)) for item in flow.parameters] == [

@@ -184,3 +184,20 @@ def test_lineage_of_a_union_counts_a_closed_input(tmp_path: Path) -> None:
     parameters = [{"name": "extra", "type": "boolean", "default_value": "false"}]
     flow = load(tmp_path, *nodes, parameters=parameters)
     assert flow.predictions[4].lineage["output-0"] == {"a": (ColumnOrigin(1, "a"),)}
+
+
+def test_lineage_of_a_pivot_is_known_with_the_schema_of_its_result(tmp_path: Path) -> None:
+    flow = load(tmp_path, SOURCE, node(2, "pivot", PIVOT, 1), formula(3, 2, "d", "[x]"))
+    known = {2: {"output-0": pl.Schema({"a": pl.Int64(), "x": pl.Int64()})}}
+    predictions = predict_graph(flow.graph, NodeContext(flow.graph, is_prediction=True), known)
+    assert predictions[2].lineage["output-0"] == {"a": (ColumnOrigin(0, "a"),), "x": (ColumnOrigin(0, "c"),)}
+    assert predictions[3].lineage["output-0"] is not None
+
+
+def test_reader_is_predicted_with_what_it_will_find(tmp_path: Path) -> None:
+    reader = node(1, "read", {"received_file": {"path": "missing.csv", "file_type": "csv"}})
+    flow = load(tmp_path, reader, formula(2, 1, "b", "[a] + 1"))
+    read = {1: pl.Schema({"a": pl.Int64()})}
+    predictions = predict_graph(flow.graph, NodeContext(flow.graph, is_prediction=True), read=read)
+    assert predictions[1].error is None
+    assert predictions[2].schemas == {"output-0": pl.Schema({"a": pl.Int64(), "b": pl.Int64()})}

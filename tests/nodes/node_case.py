@@ -32,6 +32,9 @@ class LiteralContext:
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
         return frame.collect(engine="in-memory")
 
+    def sink(self, frame: pl.LazyFrame, to_file: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:
+        to_file(frame).collect(engine="streaming")
+
     def schema_of(self, frame: pl.LazyFrame) -> pl.Schema:
         return frame.collect_schema()
 

@@ -11,6 +11,7 @@ from tests.nodes.node_case import NodeCase, assert_node, parse_settings, run_nod
 
 ROWS = pl.DataFrame({"a": [1, 2, 3], "b": ["x", "y", "x"]})
 OTHER = pl.DataFrame({"b": ["x"], "c": [9.5]})
+A, C = (0, "a"), (1, "c")
 
 
 def sql(query: str) -> dict[str, Any]:
@@ -20,6 +21,8 @@ def sql(query: str) -> dict[str, Any]:
 CASES = [
     NodeCase(sql("SELECT b, SUM(a) AS s FROM input_1 GROUP BY b ORDER BY b"), (ROWS,)),
     NodeCase(sql("SELECT x.a, y.c FROM input_1 x JOIN input_2 y ON x.b = y.b"), (ROWS, OTHER)),
+    NodeCase(sql("SELECT a + a AS c, b AS b2, 'a, b FROM' AS t FROM input_1"), (ROWS,)),
+    NodeCase(sql("SELECT * FROM input_1 ORDER BY 1"), (ROWS,)),
     NodeCase(sql("SELECT 1 AS x")),
 ]
 
@@ -128,3 +131,40 @@ def test_sql_query_quotient_of_decimals_is_predicted_with_the_precision_it_gets(
     rows = pl.DataFrame({"d": ["3.00"]}).cast(pl.Decimal(12, 2))
     expected = pl.DataFrame({"h": ["1.50"]}).cast(pl.Decimal(38, 2))
     assert_node("sql_query", sql("SELECT d / 2 AS h FROM input_1"), [rows], expected)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("SELECT a AS x, a * 2 AS y FROM input_1 WHERE b = 'x'", {"x": [(0, "a")], "y": [(0, "a")]}),
+        ("SELECT * FROM input_1", {"a": [(0, "a")], "b": [(0, "b")]}),
+        ("SELECT b, COUNT(*) AS n FROM input_1 GROUP BY b", {"b": [(0, "b")], "n": []}),
+        ("SELECT x.a, y.c FROM input_1 AS x LEFT JOIN input_2 y ON x.b = y.b", {"a": [(0, "a")], "c": [(1, "c")]}),
+        ("SELECT a, c, a + c AS s FROM input_1 CROSS JOIN input_2", {"a": [A], "c": [C], "s": [A, C]}),
+        ('SELECT "a" AS "x y", \'FROM b, c\' AS t /* , b */ FROM input_1 -- FROM', {"x y": [(0, "a")], "t": []}),
+        ("SELECT EXTRACT(YEAR FROM DATE '2020-01-01') AS y, a FROM input_1", {"y": [], "a": [(0, "a")]}),
+    ],
+)
+def test_sql_query_lineage_of_a_plain_query_is_known(query: str, expected: dict[str, list[Any]]) -> None:
+    assert lineage(query) == {name: tuple(origins) for name, origins in expected.items()}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "WITH t AS (SELECT a FROM input_1) SELECT a FROM t",
+        "SELECT a FROM (SELECT a FROM input_1) AS t",
+        "SELECT b FROM input_1 UNION ALL SELECT b FROM input_2",
+        "SELECT x.a, y.b FROM input_1 x RIGHT JOIN input_2 y ON x.b = y.b",
+        "SELECT x.* FROM input_1 x JOIN input_2 y ON x.b = y.b",
+        "SELECT x.b, y.b FROM input_1 x JOIN input_2 y ON x.b = y.b",
+    ],
+)
+def test_sql_query_lineage_of_any_other_query_is_opaque(query: str) -> None:
+    assert lineage(query) is None
+
+
+def lineage(query: str) -> Any:
+    node, settings = find_node_type("sql_query"), parse_settings("sql_query", sql(query))
+    output = run_node("sql_query", sql(query), ROWS, OTHER)["output-0"].schema
+    return node.lineage(settings, [ROWS.schema, OTHER.schema], output)

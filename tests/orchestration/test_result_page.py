@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowfile_dagster import ConfigError, FlowConfig, NodeConfig, build_definitions
+from flowfile_dagster import AcceptedValues, ConfigError, FlowConfig, NodeConfig, build_definitions
 from tests.factories import advanced_filter, formula, join, manual, node
 from tests.orchestration.project import Project
 
@@ -148,3 +148,19 @@ def test_chart_that_cannot_be_drawn_fails_no_run(project: Project) -> None:
     result = project.run()
     assert result.is_success
     assert result.metadata["explore_data_2"]["flowfile/charts"] == "no chart could be drawn"
+
+
+def test_hidden_values_are_not_in_the_samples_of_checks(project: Project) -> None:
+    project.write([PEOPLE])
+    young = AcceptedValues(column="age", values=[1])
+    hidden = FlowConfig(redact=["name"], nodes={"manual_input_1": NodeConfig(checks=[young])})
+    definitions = configured(project, hidden).definitions()
+    job = definitions.resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(instance=project.instance)
+    samples = [
+        evaluation.metadata["flowfile/sample"].value
+        for evaluation in result.get_asset_check_evaluations()
+        if "flowfile/sample" in evaluation.metadata
+    ]
+    assert samples
+    assert not any("ada" in str(sample) for sample in samples)

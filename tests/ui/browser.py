@@ -51,6 +51,14 @@ class Browser:
     def open(self, path: str) -> None:
         self._driver.get(self._url + path)
 
+    def open_file(self, path: Path) -> None:
+        self._driver.get(path.as_uri())
+
+    def complaints(self) -> list[str]:
+        """What the page logged as errors."""
+        entries: list[dict[str, str]] = self._driver.get_log("browser")
+        return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
+
     def close(self) -> None:
         self._driver.quit()
 
