@@ -20,6 +20,8 @@ from flowfile_dagster.compile.form import (
     CompiledSegment,
     CompiledSource,
 )
+from flowfile_dagster.compile.settings_text import render_settings
+from flowfile_dagster.compile.snippet import render_snippet
 from flowfile_dagster.contract.node_type import Source
 from flowfile_dagster.engine.context import NodeContext
 from flowfile_dagster.errors import FlowfileDagsterError, ParameterError
@@ -97,7 +99,7 @@ def _compile(
             )
             for definition in {item.name: item for item in document.settings.parameters}.values()
         ],
-        nodes=[_node(node, names, predictions[node.node_id], columns, context) for node in graph.nodes.values()],
+        nodes=[_node(node, names, predictions, columns, context) for node in graph.nodes.values()],
         segments=[
             _segment(segment, graph, predictions)
             for segment in performance_segments(graph, checked=checked_nodes(graph, checked))
@@ -152,10 +154,11 @@ def _schemas(stage: Stage) -> dict[str, pl.Schema]:
 def _node(
     node: FlowNode,
     names: Mapping[int, str],
-    prediction: NodePrediction,
+    predictions: Mapping[int, NodePrediction],
     columns: ColumnGraph,
     context: NodeContext,
 ) -> CompiledNode:
+    prediction = predictions[node.node_id]
     return CompiledNode(
         node_id=node.node_id,
         name=names[node.node_id],
@@ -169,6 +172,8 @@ def _node(
         inputs=[CompiledInput(item.node_id, item.handle, item.slot) for item in node.inputs],
         traits=sorted(trait.value for trait in node.traits),
         settings_hash=settings_hash(node),
+        settings_text=render_settings(node),
+        snippet=render_snippet(node, names, predictions),
         problem=node.problem,
         warning=None if prediction.error is None or node.problem else prediction.error.cause,
         schemas={

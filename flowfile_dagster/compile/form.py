@@ -63,6 +63,8 @@ class CompiledNode:
     inputs: Sequence[CompiledInput]
     traits: Sequence[str]
     settings_hash: str
+    settings_text: str
+    snippet: str
     problem: str | None
     warning: str | None
     schemas: Mapping[str, SchemaText | None]

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 import polars as pl
 
 from flowfile_dagster.columns.lineage import ColumnLineage
+from flowfile_dagster.contract.chart import Chart
 from flowfile_dagster.contract.context import BuildContext, PathResolver
 from flowfile_dagster.contract.settings import NodeSettings
 
@@ -156,6 +157,17 @@ class NodeType(Generic[SettingsT]):
     def lineage(self, settings: SettingsT, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:
         """From which input columns each output column is made; None is opaque. A guess is a bug."""
         return None
+
+    def snippet(self, settings: SettingsT, inputs: Sequence[MaybeSchema], names: Sequence[str]) -> str | None:
+        """Python with Polars that does the same, as one expression over frames called `names`; for people to read.
+
+        None where no short expression does exactly the same. It is never run.
+        """
+        return None
+
+    def charts(self, settings: SettingsT) -> tuple[Chart, ...]:
+        """The charts that the user saved with the node, to be drawn from its result."""
+        return ()
 
     def sources(self, settings: SettingsT, paths: PathResolver) -> tuple[Source, ...]:
         """What the node reads outside. Looks at names and times at most, never at contents."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import lru_cache
 
 import polars as pl
@@ -19,18 +20,24 @@ MAX_BYTES = 32 * 1024
 _log = logging.getLogger(__name__)
 
 
-def render_preview(frame: pl.LazyFrame, rows: int) -> str:
+def render_preview(frame: pl.LazyFrame, rows: int, is_hidden: Callable[[str], bool] = lambda column: False) -> str:
     """The first rows of a stored result as a markdown table of at most 32 KB.
 
     Args:
         frame: a scan of the result.
         rows: how many rows the result has.
+        is_hidden: says of a column whether its values must not be shown.
     """
     try:
-        return render_rows(collect(frame.head(SAMPLED_ROWS)), rows)
+        return render_rows(hide_columns(collect(frame.head(SAMPLED_ROWS)), is_hidden), rows)
     except NODE_FAILURES as error:  # looking at a result must not lose it
         _log.warning("no preview: %s", error)
         return f"no preview: {markdown_cell(str(error))}"
+
+
+def hide_columns(sample: pl.DataFrame, is_hidden: Callable[[str], bool]) -> pl.DataFrame:
+    """The sample without the values of hidden columns."""
+    return sample.with_columns(pl.lit("redacted").alias(name) for name in sample.columns if is_hidden(name))
 
 
 def render_rows(sample: pl.DataFrame, rows: int) -> str:

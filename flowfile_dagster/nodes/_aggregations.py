@@ -75,6 +75,11 @@ def aggregation_traits(names: Iterable[str]) -> frozenset[Trait]:
     return frozenset({Trait.ORDER_SENSITIVE}) if _ORDER_SENSITIVE.intersection(names) else frozenset()
 
 
+def aggregation_code(name: str) -> str:
+    """Python for the same, to stand behind a column that is no decimal."""
+    return '.cast(pl.String).str.join(",")' if name == "concat" else f".{name}()"
+
+
 def _expression(name: str, column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     if name == "concat":
         return column.cast(pl.String).str.join(",")

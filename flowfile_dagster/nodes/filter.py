@@ -19,6 +19,7 @@ from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import Frames, MaybeSchema, NodeType, Trait
 from flowfile_dagster.contract.settings import FormulaText, NodeSettings, SettingsBlock
 from flowfile_dagster.errors import FormulaError, MissingColumnError, SettingsError
+from flowfile_dagster.formula.code import formula_code
 from flowfile_dagster.formula.compile import can_name_column, check_formula, compile_formula, is_random, is_volatile
 from flowfile_dagster.formula.filters import OPERATOR_SYMBOLS, render_condition
 
@@ -125,6 +126,16 @@ class Filter(NodeType[FilterSettings]):
         if schema is not None:
             _condition(settings, schema)
         return {f"output-{index}": schema for index in range(len(self.handles(settings)))}
+
+    def snippet(self, settings: FilterSettings, inputs: Sequence[MaybeSchema], names: Sequence[str]) -> str | None:
+        (schema,) = inputs
+        if schema is None or settings.split_mode:
+            return None
+        condition = settings.filter_input
+        is_formula = condition.mode == "advanced"
+        basic = condition.basic_filter
+        code = formula_code(condition.advanced_filter if is_formula else _render(basic, schema[basic.field]))
+        return None if code is None else f"{names[0]}.filter({code})"
 
     def lineage(self, settings: FilterSettings, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:
         return identity_lineage(output)

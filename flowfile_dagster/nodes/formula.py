@@ -16,6 +16,7 @@ from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import MaybeSchema, NodeType, Trait
 from flowfile_dagster.contract.settings import FormulaText, NodeSettings, SettingsBlock
 from flowfile_dagster.errors import FormulaError, MissingColumnError, SettingsError
+from flowfile_dagster.formula.code import dtype_code, formula_code, text_code
 from flowfile_dagster.formula.compile import compile_formula, infer_formula, is_planned_right, is_random, is_volatile
 from flowfile_dagster.nodes._output_type import OutputType, cast_result, output_dtype
 
@@ -89,6 +90,17 @@ class Formula(NodeType[FormulaSettings]):
             empty = self.build(settings, [pl.LazyFrame(schema=schema)], context)
             return {"output-0": context.collect(empty).schema}
         return {"output-0": pl.Schema({**schema, **computed})}
+
+    def snippet(self, settings: FormulaSettings, inputs: Sequence[MaybeSchema], names: Sequence[str]) -> str | None:
+        snippet = names[0]
+        for path, entry in settings.active_entries():
+            target = output_dtype(path, entry.field.data_type)
+            code, cast = formula_code(entry.function), "" if target is None else dtype_code(target)
+            if code is None or cast is None:
+                return None
+            computed = f"({code}).cast({cast})" if cast else f"({code})"
+            snippet += f".with_columns({computed}.alias({text_code(entry.field.name)}))"
+        return snippet
 
     def lineage(
         self, settings: FormulaSettings, inputs: Sequence[pl.Schema], output: pl.Schema

@@ -15,10 +15,16 @@ from pydantic import ConfigDict, Field
 
 from flowfile_dagster.columns.lineage import ColumnLineage, ColumnOrigin
 from flowfile_dagster.contract.context import BuildContext
-from flowfile_dagster.contract.node_type import NodeType, Trait
+from flowfile_dagster.contract.node_type import MaybeSchema, NodeType, Trait
 from flowfile_dagster.contract.settings import NodeSettings, SettingsBlock
 from flowfile_dagster.errors import SettingsError
-from flowfile_dagster.nodes._aggregations import aggregation_traits, build_aggregation, check_aggregation
+from flowfile_dagster.formula.code import text_code
+from flowfile_dagster.nodes._aggregations import (
+    aggregation_code,
+    aggregation_traits,
+    build_aggregation,
+    check_aggregation,
+)
 from flowfile_dagster.nodes._columns import require_columns, require_distinct
 
 
@@ -98,7 +104,22 @@ class GroupBy(NodeType[GroupBySettings]):
             return frame.select(keys).unique(maintain_order=context.keeps_order)
         return frame.group_by(keys, maintain_order=context.keeps_order).agg(aggregates)
 
+    def snippet(self, settings: GroupBySettings, inputs: Sequence[MaybeSchema], names: Sequence[str]) -> str | None:
+        (schema,) = inputs
+        aggregates = [entry for entry in settings.columns if not entry.is_key]
+        if schema is None or any(schema[entry.old_name].is_decimal() for entry in aggregates):
+            return None
+        keys = [f"{_column_code(entry)}" for entry in settings.columns if entry.is_key]
+        computed = ", ".join(_column_code(entry, aggregation_code(entry.agg)) for entry in aggregates)
+        if not keys or not aggregates:
+            return f"{names[0]}.select({computed})" if aggregates else None
+        return f"{names[0]}.group_by({', '.join(keys)}, maintain_order=True).agg({computed})"
+
     def lineage(
         self, settings: GroupBySettings, inputs: Sequence[pl.Schema], output: pl.Schema
     ) -> ColumnLineage | None:
         return {entry.output_name: (ColumnOrigin(0, entry.old_name),) for entry in settings.columns}
+
+
+def _column_code(entry: AggregateColumn, aggregation: str = "") -> str:
+    return f"pl.col({text_code(entry.old_name)}){aggregation}.alias({text_code(entry.output_name)})"

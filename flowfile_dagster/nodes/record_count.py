@@ -8,7 +8,7 @@ import polars as pl
 
 from flowfile_dagster.columns.lineage import ColumnLineage
 from flowfile_dagster.contract.context import BuildContext
-from flowfile_dagster.contract.node_type import NodeType, Trait
+from flowfile_dagster.contract.node_type import MaybeSchema, NodeType, Trait
 from flowfile_dagster.contract.settings import NodeSettings
 
 COUNT_COLUMN = "number_of_records"
@@ -30,6 +30,9 @@ class RecordCount(NodeType[RecordCountSettings]):
     ) -> pl.LazyFrame:
         (frame,) = frames
         return frame.select(pl.len().alias(COUNT_COLUMN))
+
+    def snippet(self, settings: RecordCountSettings, inputs: Sequence[MaybeSchema], names: Sequence[str]) -> str | None:
+        return f'{names[0]}.select(pl.len().alias("{COUNT_COLUMN}"))'
 
     def lineage(
         self, settings: RecordCountSettings, inputs: Sequence[pl.Schema], output: pl.Schema

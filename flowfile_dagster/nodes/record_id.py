@@ -16,6 +16,7 @@ from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import MaybeSchema, NodeType, Trait
 from flowfile_dagster.contract.settings import FlagOrFalse, NodeSettings, SettingsBlock
 from flowfile_dagster.errors import DuplicateColumnError, MissingColumnError, SettingsError
+from flowfile_dagster.formula.code import text_code
 
 _LARGEST_START = 2**32 - 1
 
@@ -71,6 +72,12 @@ class RecordId(NodeType[RecordIdSettings]):
         numbered = _numbered(numbering, pl.LazyFrame(schema=groups), groups).collect_schema()
         name = numbering.output_column_name
         return {"output-0": pl.Schema({name: numbered[name], **schema})}
+
+    def snippet(self, settings: RecordIdSettings, inputs: Sequence[MaybeSchema], names: Sequence[str]) -> str | None:
+        numbering = settings.record_id_input
+        if numbering.groups:
+            return None
+        return f"{names[0]}.with_row_index({text_code(numbering.output_column_name)}, {numbering.offset})"
 
     def lineage(
         self, settings: RecordIdSettings, inputs: Sequence[pl.Schema], output: pl.Schema

@@ -65,5 +65,8 @@ class Sample(NodeType[SampleSettings]):
     ) -> Mapping[str, MaybeSchema]:
         return {"output-0": inputs[0]}
 
+    def snippet(self, settings: SampleSettings, inputs: Sequence[MaybeSchema], names: Sequence[str]) -> str | None:
+        return f"{names[0]}.head({settings.sample_size})" if settings.sample_method == "first" else None
+
     def lineage(self, settings: SampleSettings, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:
         return identity_lineage(output)

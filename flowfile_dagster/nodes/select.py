@@ -19,6 +19,7 @@ from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import MaybeSchema, NodeType, Trait
 from flowfile_dagster.contract.settings import NodeSettings, SelectColumn
 from flowfile_dagster.errors import DuplicateColumnError, SettingsError
+from flowfile_dagster.formula.code import text_code
 
 
 class SelectSettings(NodeSettings):
@@ -67,6 +68,17 @@ class Select(NodeType[SelectSettings]):
             read = pl.LazyFrame(schema={name: schema[name] for name in casts})
             types.update(read.select(casts.values()).collect_schema())
         return {"output-0": pl.Schema((entry.new_name, types[entry.old_name]) for entry in columns)}
+
+    def snippet(self, settings: SelectSettings, inputs: Sequence[MaybeSchema], names: Sequence[str]) -> str | None:
+        (schema,) = inputs
+        if schema is None or any(_cast(entry, schema) is not None for entry in settings.output_columns(schema)):
+            return None
+        columns = [
+            f"pl.col({text_code(entry.old_name)})"
+            + (f".alias({text_code(entry.new_name)})" if entry.new_name != entry.old_name else "")
+            for entry in settings.output_columns(schema)
+        ]
+        return f"{names[0]}.select({', '.join(columns)})"
 
     def lineage(self, settings: SelectSettings, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:
         return {entry.new_name: (ColumnOrigin(0, entry.old_name),) for entry in settings.output_columns(inputs[0])}

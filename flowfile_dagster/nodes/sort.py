@@ -12,9 +12,10 @@ import polars as pl
 
 from flowfile_dagster.columns.lineage import ColumnLineage, identity_lineage
 from flowfile_dagster.contract.context import BuildContext
-from flowfile_dagster.contract.node_type import NodeType, Trait
+from flowfile_dagster.contract.node_type import MaybeSchema, NodeType, Trait
 from flowfile_dagster.contract.settings import NodeSettings
 from flowfile_dagster.errors import MissingColumnError
+from flowfile_dagster.formula.code import names_code
 from flowfile_dagster.nodes._sort_keys import SortKey
 
 
@@ -45,6 +46,13 @@ class Sort(NodeType[SortSettings]):
             nulls_last=False,
             maintain_order=True,
         )
+
+    def snippet(self, settings: SortSettings, inputs: Sequence[MaybeSchema], names: Sequence[str]) -> str | None:
+        if not settings.sort_input:
+            return names[0]
+        columns = names_code([key.column for key in settings.sort_input])
+        descending = [key.is_descending for key in settings.sort_input]
+        return f"{names[0]}.sort({columns}, descending={descending}, maintain_order=True)"
 
     def lineage(self, settings: SortSettings, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:
         return identity_lineage(output)

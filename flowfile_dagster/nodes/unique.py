@@ -13,8 +13,9 @@ import polars as pl
 
 from flowfile_dagster.columns.lineage import ColumnLineage, identity_lineage
 from flowfile_dagster.contract.context import BuildContext
-from flowfile_dagster.contract.node_type import NodeType, Trait
+from flowfile_dagster.contract.node_type import MaybeSchema, NodeType, Trait
 from flowfile_dagster.contract.settings import NodeSettings, SettingsBlock
+from flowfile_dagster.formula.code import names_code
 from flowfile_dagster.nodes._columns import require_columns
 
 
@@ -47,6 +48,11 @@ class Unique(NodeType[UniqueSettings]):
         keys = list(dict.fromkeys(settings.unique_input.columns or ()))
         require_columns(keys, context.schema_of(frame), "unique_input.columns")
         return frame.unique(keys or None, keep=settings.unique_input.strategy, maintain_order=True)
+
+    def snippet(self, settings: UniqueSettings, inputs: Sequence[MaybeSchema], names: Sequence[str]) -> str | None:
+        keys = list(dict.fromkeys(settings.unique_input.columns or ()))
+        subset = f"{names_code(keys)}, " if keys else ""
+        return f'{names[0]}.unique({subset}keep="{settings.unique_input.strategy}", maintain_order=True)'
 
     def lineage(self, settings: UniqueSettings, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:
         return identity_lineage(output)

@@ -12,10 +12,11 @@ from flowfile_dagster.columns.schema import explain_difference, schema_from_json
 from flowfile_dagster.compile.form import CompiledFlow, CompiledNode, SchemaText
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.engine.checks import Check, Judgement, RowCounts, check_name, judge
-from flowfile_dagster.engine.preview import render_rows
+from flowfile_dagster.engine.preview import hide_columns, render_rows
 from flowfile_dagster.errors import ConfigError
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
 from flowfile_dagster.orchestration.config import FlowConfig
+from flowfile_dagster.orchestration.redaction import NOTHING, Redaction, Redactions
 from flowfile_dagster.orchestration.specs import FlowSpecs
 from flowfile_dagster.store.index import Manifest, StoredTable
 from flowfile_dagster.store.store import ResultStore
@@ -128,6 +129,7 @@ class StepChecks:
     materialized: Collection[dg.AssetKey]
     graph: FlowGraph
     store: ResultStore
+    redactions: Redactions = field(default_factory=dict)
     results: dict[dg.AssetKey | None, list[dg.AssetCheckResult]] = field(default_factory=dict)
     failures: dict[int, list[str]] = field(default_factory=dict)
 
@@ -180,19 +182,20 @@ class StepChecks:
                 text = difference or "the columns are those that were predicted"
                 yield _result(check, is_passed=difference is None, description=text)
             else:
-                yield _judged(check, next(judgements), table.rows)
+                redaction = self.redactions.get((check.node_id, check.handle), NOTHING)
+                yield _judged(check, next(judgements), table.rows, redaction)
 
 
 def _table(manifests: Mapping[int, Manifest], node_id: int, handle: str) -> StoredTable | None:
     return manifests[node_id].outputs.get(handle) if node_id in manifests else None
 
 
-def _judged(check: NodeCheck, judgement: Judgement, rows: int) -> dg.AssetCheckResult:
+def _judged(check: NodeCheck, judgement: Judgement, rows: int, redaction: Redaction) -> dg.AssetCheckResult:
     metadata: dict[str, dg.MetadataValue] = {"dagster/row_count": dg.MetadataValue.int(rows)}
     if judgement.broken_rows is not None:
         metadata["flowfile/failing_rows"] = dg.MetadataValue.int(judgement.broken_rows)
     if judgement.sample is not None:
-        sample = render_rows(judgement.sample, judgement.broken_rows or 0)
+        sample = render_rows(hide_columns(judgement.sample, redaction.hides), judgement.broken_rows or 0)
         metadata["flowfile/sample"] = dg.MetadataValue.md(sample)
     return _result(check, is_passed=judgement.is_passed, description=judgement.description, metadata=metadata)
 

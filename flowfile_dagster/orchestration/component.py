@@ -53,6 +53,8 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
         engine: which of Polars' engines runs the plans.
         schema_checks: whose schemas are compared with the predicted ones: ``sources``, ``all`` or ``none``.
         overrides: what is said of single flows, by group (``folder/flow``).
+        renames: new names of nodes (``flow/node``) and flows to old ones, to keep their history.
+        flowfile_url: a link on every asset's page, with ``{path}``, ``{flow}`` and ``{node_id}`` filled in.
         root: the folder that relative paths in flows stand under.
         sources: the assets that stand for files which flows read, by path or glob (``data/*.csv: dbt/orders``).
         schedules: when flows run, by the clock.
@@ -68,6 +70,8 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
     engine: Engine | None = None
     schema_checks: SchemaChecks = "sources"
     overrides: dict[str, FlowConfig] = Field(default_factory=dict)
+    renames: dict[str, str] = Field(default_factory=dict)
+    flowfile_url: str | None = None
     root: str | None = None
     sources: dict[str, str] = Field(default_factory=dict)
     schedules: list[ScheduleConfig] = Field(default_factory=list)
@@ -99,6 +103,8 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
             engine=self.engine,
             schema_checks=self.schema_checks,
             overrides=self.overrides,
+            renames=self.renames,
+            flowfile_url=self.flowfile_url,
             root=None if self.root is None else folder / self.root,
             sources={str(folder / path): key for path, key in self.sources.items()},
             schedules=self.schedules,

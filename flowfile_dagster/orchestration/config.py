@@ -46,12 +46,14 @@ class NodeConfig(dg.Model, dg.Resolvable):
 
     Attributes:
         engine: which of Polars' engines runs it, where its result is collected.
+        redact: columns of its result whose values previews do not show, nor those of columns made from them.
         checks: what is expected of its result.
         freshness: how old its result may become.
         automation: when Dagster materializes it by itself: see `FlowConfig`.
     """
 
     engine: Engine | None = None
+    redact: Sequence[str] = ()
     checks: Sequence[Check] = ()
     freshness: Freshness | None = None
     automation: str | None = None
@@ -63,6 +65,7 @@ class FlowConfig(dg.Model, dg.Resolvable):
     Attributes:
         mode: ``development`` (one asset per node) or ``performance`` (one per fused segment).
         engine: which of Polars' engines runs the plans.
+        redact: columns whose values previews do not show, in whichever node, nor those of columns made from them.
         schema_checks: whose schemas an asset check compares with the predicted ones.
         parameters: values of the flow's parameters, which replace the defaults that stand in the flow file.
         required_parameters: parameters that every run has to give; Flowfile itself knows only defaults.
@@ -75,6 +78,7 @@ class FlowConfig(dg.Model, dg.Resolvable):
 
     mode: ExecutionMode | None = None
     engine: Engine | None = None
+    redact: Sequence[str] = ()
     schema_checks: SchemaChecks | None = None
     parameters: Mapping[str, ParameterValue] = Field(default_factory=dict)
     required_parameters: Sequence[str] = ()

@@ -30,6 +30,7 @@ from flowfile_dagster.orchestration.launch_config import AlertConfig, ScheduleCo
 from flowfile_dagster.orchestration.launches import Launches
 from flowfile_dagster.orchestration.observation import build_source_assets
 from flowfile_dagster.orchestration.project import Project, find_flows
+from flowfile_dagster.orchestration.renames import Renames
 from flowfile_dagster.orchestration.specs import SpecBuilder
 from flowfile_dagster.orchestration.target import FlowAssets
 from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY, FlowfileTranslator, FlowPlace
@@ -44,6 +45,8 @@ def build_definitions(
     engine: Engine | None = None,
     schema_checks: SchemaChecks = "sources",
     overrides: Mapping[str, FlowConfig] | None = None,
+    renames: Mapping[str, str] | None = None,
+    flowfile_url: str | None = None,
     root: str | Path | None = None,
     sources: Mapping[str, str] | None = None,
     schedules: Sequence[ScheduleConfig] = (),
@@ -64,6 +67,10 @@ def build_definitions(
             that read something outside (``sources``), ``all``, or ``none``. Whatever is chosen, a difference is
             in the metadata of the materialization.
         overrides: what is said of single flows, by group (``folder/flow``), instead of what is said for all.
+        renames: new names to old ones, of nodes (``{"flow/new": "flow/old"}``) or whole flows (``{"new": "old"}``):
+            what was renamed keeps its asset keys and thereby its history.
+        flowfile_url: a link on every asset's page, in which ``{path}``, ``{flow}`` and ``{node_id}`` are filled in:
+            the path of the flow file, the flow's name and the node's id.
         root: the folder that relative paths in flows stand under. Default: each flow file's folder, then the
             current working directory.
         sources: the assets that stand for files which flows read, where another part of the project makes them:
@@ -81,8 +88,8 @@ def build_definitions(
         the key ``flowfile_io_manager``. A file that does not load becomes one asset that says why.
 
     Raises:
-        ConfigError: `overrides`, `schedules` or `triggers` name a flow, node, output or parameter that there is not, or
-            a value does not fit, or two checks have one name.
+        ConfigError: `overrides`, `renames`, `schedules` or `triggers` name a flow, node, output or parameter that there
+            is not, or a value does not fit, or two checks have one name.
     """
     io_manager = io_manager or shared_io_manager()
     root_path = None if root is None else Path(root).resolve()
@@ -95,8 +102,17 @@ def build_definitions(
         given = overrides or {}
         requests = [_request(path, root_path, given.get(place.group, defaults)) for place, path in places.items()]
         entries = dict(zip(places, cache.load(requests), strict=True))
-        launches = Launches(schedules, triggers, alerts)
-        project = Project(entries, cache, root_path, defaults, given, sources or {}, launches)
+        project = Project(
+            entries,
+            cache,
+            root_path,
+            defaults,
+            given,
+            sources or {},
+            Launches(schedules, triggers, alerts),
+            Renames(renames or {}),
+            flowfile_url,
+        )
         project.refuse_unknown_names()
         return _definitions(project, translator or FlowfileTranslator(), io_manager)
 
@@ -152,7 +168,7 @@ def _names_of(assets: list[dg.AssetsDefinition]) -> set[str]:
 
 
 def _definitions(project: Project, translator: FlowfileTranslator, io_manager: FlowfileIOManager) -> dg.Definitions:
-    builder = SpecBuilder(project.flows, translator, project.named_sources())
+    builder = SpecBuilder(project, translator)
     assets: list[dg.AssetsDefinition] = []
     by_place: dict[FlowPlace, frozenset[dg.AssetKey]] = {}
     names = _Names()

@@ -12,6 +12,8 @@ from flowfile_dagster.columns.schema import explain_difference, schema_from_json
 from flowfile_dagster.compile.form import CompiledFlow, CompiledNode, CompiledSegment, SchemaText
 from flowfile_dagster.engine.events import NodeComputed, NodeReused
 from flowfile_dagster.engine.preview import render_preview
+from flowfile_dagster.orchestration.redaction import NOTHING, Redaction
+from flowfile_dagster.orchestration.settings import settings_markdown, snippet_markdown
 from flowfile_dagster.store.index import StoredTable
 from flowfile_dagster.store.store import ResultStore
 
@@ -47,6 +49,11 @@ def definition_metadata(
                 column: [dg.TableColumnDep(key, name) for key, name in origins] for column, origins in columns.items()
             }
         )
+    members = [node] if segment is None or segment.nodes == [node.node_id] else _members(flow, segment)
+    if any(member.settings_text for member in members):
+        metadata["flowfile/settings"] = dg.MetadataValue.md(settings_markdown(members))
+    if any(member.snippet for member in members):
+        metadata["flowfile/polars"] = dg.MetadataValue.md(snippet_markdown(members))
     if segment is not None and segment.reasons != ["node"]:
         metadata |= _segment_metadata(flow, segment)
     if node.problem or node.warning:
@@ -58,12 +65,16 @@ def definition_metadata(
     return metadata
 
 
+def _members(flow: CompiledFlow, segment: CompiledSegment) -> list[CompiledNode]:
+    nodes = {node.node_id: node for node in flow.nodes}
+    return [nodes[node_id] for node_id in segment.nodes]
+
+
 def _segment_metadata(flow: CompiledFlow, segment: CompiledSegment) -> dict[str, Any]:
     nodes = {node.node_id: node for node in flow.nodes}
-    members = [nodes[node_id] for node_id in segment.nodes]
     return {
         "flowfile/boundary": ", ".join(segment.reasons),
-        "flowfile/fused_nodes": dg.MetadataValue.md(_drawing(members, nodes)),
+        "flowfile/fused_nodes": dg.MetadataValue.md(_drawing(_members(flow, segment), nodes)),
     }
 
 
@@ -90,7 +101,11 @@ def _column(name: str, dtype: str) -> dg.TableColumn:
 
 
 def result_metadata(
-    event: NodeComputed | NodeReused, handle: str, predicted: SchemaText | None, store: ResultStore
+    event: NodeComputed | NodeReused,
+    handle: str,
+    predicted: SchemaText | None,
+    store: ResultStore,
+    redaction: Redaction = NOTHING,
 ) -> dict[str, Any]:
     """What a materialization shows: rows, bytes, schema, a preview, how the result came about."""
     manifest = event.manifest
@@ -101,19 +116,21 @@ def result_metadata(
     }
     table = manifest.outputs.get(handle)
     if table is not None:
-        metadata |= _table_metadata(table, predicted, store)
+        metadata |= _table_metadata(table, predicted, store, redaction)
     if manifest.written is not None:
         metadata["dagster/uri"] = manifest.written.path
         metadata["flowfile/written_bytes"] = manifest.written.size
     return metadata
 
 
-def _table_metadata(table: StoredTable, predicted: SchemaText | None, store: ResultStore) -> dict[str, Any]:
+def _table_metadata(
+    table: StoredTable, predicted: SchemaText | None, store: ResultStore, redaction: Redaction
+) -> dict[str, Any]:
     schema = schema_to_json(table.schema)
     metadata: dict[str, Any] = {
         "dagster/row_count": table.rows,
         "dagster/size_bytes": table.bytes,
-        "flowfile/preview": dg.MetadataValue.md(render_preview(store.scan(table), table.rows)),
+        "flowfile/preview": dg.MetadataValue.md(render_preview(store.scan(table), table.rows, redaction.hides)),
         "flowfile/schema": dg.MetadataValue.json(schema),
         "flowfile/stored_at": dg.MetadataValue.path(str(store.path(table))),
     }

@@ -20,6 +20,8 @@ from flowfile_dagster.flow.names import slug
 from flowfile_dagster.orchestration.config import FlowConfig, NodeConfig
 from flowfile_dagster.orchestration.launches import Launches
 from flowfile_dagster.orchestration.parameters import refuse_wrong_parameters
+from flowfile_dagster.orchestration.redaction import refuse_unknown_columns
+from flowfile_dagster.orchestration.renames import Renames
 from flowfile_dagster.orchestration.translator import FlowPlace
 
 
@@ -35,6 +37,8 @@ class Project:
         overrides: the configuration of single flows by group (``folder/flow``).
         sources: asset keys by path or glob of files that flows read and other parts of the project make.
         launches: schedules, triggers and alerts.
+        renames: what had another name before.
+        flowfile_url: where a node opens in Flowfile, see `build_definitions`.
     """
 
     entries: Mapping[FlowPlace, CompiledEntry]
@@ -44,6 +48,8 @@ class Project:
     overrides: Mapping[str, FlowConfig] = field(default_factory=dict[str, FlowConfig])
     sources: Mapping[str, str] = field(default_factory=dict[str, str])
     launches: Launches = field(default_factory=Launches)
+    renames: Renames = field(default_factory=Renames)
+    flowfile_url: str | None = None
 
     @cached_property
     def flows(self) -> Mapping[FlowPlace, CompiledFlow]:
@@ -84,6 +90,8 @@ class Project:
             refuse_wrong_parameters(place, config, flow)
             if isinstance(flow, CompiledFlow):
                 _refuse_unknown_nodes(group, config.nodes, flow)
+                refuse_unknown_columns(group, flow, config)
+        self.renames.refuse_unknown_names(self.flows)
 
 
 def _refuse_unknown_nodes(group: str, nodes: Mapping[str, NodeConfig], flow: CompiledFlow) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 import dagster as dg
 
@@ -11,6 +12,7 @@ from flowfile_dagster.compile.form import CompiledFlow, CompiledNode, CompiledSe
 from flowfile_dagster.errors import FlowFileError, Problem
 from flowfile_dagster.flow.graph import ExecutionMode
 from flowfile_dagster.orchestration.metadata import ColumnOrigins
+from flowfile_dagster.orchestration.project import Project
 from flowfile_dagster.orchestration.sources import OutsideSource, OutsideSources
 from flowfile_dagster.orchestration.translator import FlowfileTranslator, FlowOutput, FlowPlace, OutputEdges
 from flowfile_dagster.plan.sources import belongs_to
@@ -20,7 +22,8 @@ from flowfile_dagster.plan.sources import belongs_to
 class FlowSpecs:
     """The specs of a flow by (node id, handle), and the segments that their roots stand for.
 
-    `observed` are the sources that it reads and whose state Dagster keeps, by identity.
+    `observed` are the sources that it reads and whose state Dagster keeps, by identity; `history_paths` the paths under
+    which the history of each node is kept.
     """
 
     place: FlowPlace
@@ -28,6 +31,11 @@ class FlowSpecs:
     segments: Sequence[CompiledSegment]
     by_output: Mapping[tuple[int, str], dg.AssetSpec]
     observed: Mapping[str, dg.AssetKey]
+    history_paths: Mapping[int, Sequence[str]]
+
+    def ref_key(self, node_id: int) -> Sequence[str]:
+        """The node's own key in the store, whichever of its outputs are assets."""
+        return ("nodes", *self.history_paths[node_id])
 
     def of_segment(self, segment: CompiledSegment) -> list[dg.AssetSpec]:
         """The specs of a segment's root, one per handle."""
@@ -42,16 +50,16 @@ class FlowSpecs:
 class SpecBuilder:
     """Specs of all flows of a project; what one flow writes and another reads becomes a dependency."""
 
-    def __init__(
-        self,
-        flows: Mapping[FlowPlace, CompiledFlow],
-        translator: FlowfileTranslator,
-        named_sources: Mapping[str, dg.AssetKey] | None = None,
-    ) -> None:
+    def __init__(self, project: Project, translator: FlowfileTranslator) -> None:
         self._translator = translator
-        self._flows = flows
+        self._flows = project.flows
+        self._flowfile_url = project.flowfile_url
+        self._paths = {
+            place: {node.node_id: project.renames.history_path(place, node.name) for node in flow.nodes}
+            for place, flow in self._flows.items()
+        }
         self._keys = {place: self._output_keys(place, flow) for place, flow in self._flows.items()}
-        self._sources = OutsideSources(flows, translator, named_sources or {})
+        self._sources = OutsideSources(project.flows, translator, project.named_sources())
         self._writers = {
             node.target: (place, self._keys[place][node.node_id, "output-0"])
             for place, flow in self._flows.items()
@@ -75,10 +83,19 @@ class SpecBuilder:
             node = nodes[segment.root]
             deps = self._deps(place, segment, nodes)
             for handle in node.schemas:
-                output = FlowOutput(place, flow, self._without_waiting(node), handle, segment)
+                output = FlowOutput(
+                    place,
+                    flow,
+                    self._without_waiting(node),
+                    handle,
+                    self._paths[place][node.node_id],
+                    segment,
+                    None if self._flowfile_url is None else _link(self._flowfile_url, flow, node),
+                )
                 columns = self._column_origins(place, segment.lineage.get(handle))
                 specs[node.node_id, handle] = self._translator.get_asset_spec(output, OutputEdges(deps, columns))
-        return FlowSpecs(place, mode, segments, specs, self._sources.observable(self._read_outside(place)))
+        observed = self._sources.observable(self._read_outside(place))
+        return FlowSpecs(place, mode, segments, specs, observed, self._paths[place])
 
     def _without_waiting(self, node: CompiledNode) -> CompiledNode:
         """A node that reads what another flow has yet to write is not expected to fail."""
@@ -126,7 +143,9 @@ class SpecBuilder:
 
     def _output_keys(self, place: FlowPlace, flow: CompiledFlow) -> dict[tuple[int, str], dg.AssetKey]:
         return {
-            (node.node_id, handle): self._translator.resolve_key(FlowOutput(place, flow, node, handle))
+            (node.node_id, handle): self._translator.resolve_key(
+                FlowOutput(place, flow, node, handle, self._paths[place][node.node_id])
+            )
             for node in flow.nodes
             for handle in node.schemas
         }
@@ -158,6 +177,13 @@ class SpecBuilder:
     def _key(self, place: FlowPlace, node_id: int, handle: str) -> dg.AssetKey:
         keys = self._keys[place]
         return keys.get((node_id, handle)) or keys[node_id, "output-0"]
+
+
+def _link(template: str, flow: CompiledFlow, node: CompiledNode) -> str:
+    values = {"path": flow.path, "flow": flow.name, "node_id": str(node.node_id)}
+    for name, value in values.items():
+        template = template.replace(f"{{{name}}}", quote(value, safe=""))
+    return template
 
 
 def _reachable(start: FlowPlace, needs: Mapping[FlowPlace, set[FlowPlace]]) -> set[FlowPlace]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -12,13 +12,14 @@ from flowfile_dagster.compile.form import CompiledFlow
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
 from flowfile_dagster.engine.runner import default_engine, engine_that_runs, run_segments
 from flowfile_dagster.errors import NodeError
-from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
+from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph
 from flowfile_dagster.flow.names import node_names
 from flowfile_dagster.orchestration.checks import NodeCheck, StepChecks
 from flowfile_dagster.orchestration.config import FlowConfig
 from flowfile_dagster.orchestration.io_manager import StoredResult
-from flowfile_dagster.orchestration.metadata import result_metadata
 from flowfile_dagster.orchestration.observation import record_sources
+from flowfile_dagster.orchestration.redaction import find_redactions
+from flowfile_dagster.orchestration.result_page import ResultPages
 from flowfile_dagster.orchestration.specs import FlowSpecs
 from flowfile_dagster.plan.checked import checked_nodes
 from flowfile_dagster.plan.fusion import performance_segments
@@ -49,7 +50,7 @@ class FlowStep:
         self._store = store
         self._context = context
         self._partition = () if partition is None else (f"@{partition}",)
-        self._schemas = {node.node_id: node.schemas for node in flow.nodes}
+        self._flow = flow
         self._source_bytes = {
             node.node_id: sum(size for source in node.sources for _, size, _, _ in source.state) for node in flow.nodes
         }
@@ -67,10 +68,14 @@ class FlowStep:
             else performance_segments(graph, targets, checked_nodes(graph, config.checked))
         )
         chosen_checks = self._context.selected_asset_check_keys
+        redactions = find_redactions(self._flow, config)
         checks = StepChecks(
-            [check for check in self._checks if check.spec.key in chosen_checks], selected, graph, self._store
+            [check for check in self._checks if check.spec.key in chosen_checks],
+            selected,
+            graph,
+            self._store,
+            redactions,
         )
-        ref_key = self._ref_key(graph)
         by_root = {segment.root: segment for segment in segments}
         chosen = config.engine or default_engine(mode)
         names = node_names(graph)
@@ -82,6 +87,8 @@ class FlowStep:
         used = {"flowfile/parameters": dict(graph.parameters)} if graph.parameters else {}
         wanted = [segment for segment in segments if segment.root in targets]
         tags = record_sources(self._context, graph, wanted, self._specs.observed, self._store)
+        instance = self._context.instance
+        pages = ResultPages(self._flow, self._specs.segments, self._ref_key, self._store, redactions, instance)
         if mode == "performance":
             self._announce(graph, segments, targets)
         for event in run_segments(
@@ -89,22 +96,24 @@ class FlowStep:
             segments,
             targets,
             self._store,
-            ref_key=ref_key,
+            ref_key=lambda node: self._ref_key(node.node_id),
             engine=chosen,
             engines=engines,
             verify=checks.verify,
         ):
             self._note(event, graph)
             if isinstance(event, (NodeComputed, NodeReused)):
-                self._store.publish(ref_key(graph.nodes[event.node_id]), Ref(event.manifest.node_hash, "output-0"))
+                pages.remember(event)
+                self._store.publish(self._ref_key(event.node_id), Ref(event.manifest.node_hash, "output-0"))
                 for (node_id, handle), key in outputs.items():
                     if node_id == event.node_id:
-                        ran = engines.get(node_id, chosen)
-                        ran = engine_that_runs(by_root[node_id], graph.nodes[node_id], ran)
-                        settings = {"flowfile/mode": mode, "flowfile/engine": ran, **used}
+                        node, segment = graph.nodes[node_id], by_root[node_id]
+                        ran = engine_that_runs(segment, node, engines.get(node_id, chosen))
+                        page = pages.render(event, node, segment, handle, key)
+                        metadata = {**page, "flowfile/mode": mode, "flowfile/engine": ran, **used}
                         results = checks.results.get(key, ())
-                        yield self._result(event, handle, key, settings, results, tags.get(node_id))
-        yield from checks.judge_alone(lambda node: self._latest(ref_key(node)))
+                        yield _result(event, handle, key, metadata, results, tags.get(node_id))
+        yield from checks.judge_alone(lambda node: self._latest(self._ref_key(node.node_id)))
         failures = [*map(str, self._failures), *chain.from_iterable(checks.failures.values())]
         if failures:
             raise dg.Failure(self._summary(failures), allow_retries=False)
@@ -123,30 +132,8 @@ class FlowStep:
                 text = f"{graph.name}: computing {names[segment.root]} ({members}), which reads files of {size:,} bytes"
                 self._context.log.info(text)
 
-    def _ref_key(self, graph: FlowGraph) -> Callable[[FlowNode], Sequence[str]]:
-        """The node's own key in the store, whichever of its outputs are assets."""
-        names = node_names(graph)
-        return lambda node: ("nodes", *self._specs.place.key_prefix, names[node.node_id], *self._partition)
-
-    def _result(
-        self,
-        event: NodeComputed | NodeReused,
-        handle: str,
-        key: dg.AssetKey,
-        settings: Mapping[str, Any],
-        checks: Sequence[dg.AssetCheckResult],
-        tags: Mapping[str, str] | None,
-    ) -> dg.MaterializeResult[StoredResult]:
-        predicted = self._schemas[event.node_id].get(handle)
-        table = event.manifest.outputs.get(handle)
-        return dg.MaterializeResult(
-            asset_key=key,
-            value=StoredResult(event.manifest.node_hash, handle),
-            metadata={**result_metadata(event, handle, predicted, self._store), **settings},
-            check_results=checks,
-            data_version=dg.DataVersion(event.manifest.node_hash if table is None else table.content_hash),
-            tags=tags,
-        )
+    def _ref_key(self, node_id: int) -> Sequence[str]:
+        return (*self._specs.ref_key(node_id), *self._partition)
 
     def _note(self, event: NodeEvent, graph: FlowGraph) -> None:
         match event:
@@ -166,3 +153,22 @@ class FlowStep:
         if self._not_run:
             lines.append(f"not run because of this: nodes {', '.join(map(str, self._not_run))}")
         return "\n".join(lines)
+
+
+def _result(
+    event: NodeComputed | NodeReused,
+    handle: str,
+    key: dg.AssetKey,
+    metadata: Mapping[str, Any],
+    checks: Sequence[dg.AssetCheckResult],
+    tags: Mapping[str, str] | None,
+) -> dg.MaterializeResult[StoredResult]:
+    table = event.manifest.outputs.get(handle)
+    return dg.MaterializeResult(
+        asset_key=key,
+        value=StoredResult(event.manifest.node_hash, handle),
+        metadata=metadata,
+        check_results=checks,
+        tags=tags,
+        data_version=dg.DataVersion(event.manifest.node_hash if table is None else table.content_hash),
+    )

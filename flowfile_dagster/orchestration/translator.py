@@ -35,13 +35,21 @@ class FlowPlace:
 
 @dataclass(frozen=True)
 class FlowOutput:
-    """One output of one node, which becomes one asset. `segment`: what is computed together to make it."""
+    """One output of one node, which becomes one asset.
+
+    Attributes:
+        history_path: folders, flow and node by the names that they have, or had when their history began.
+        segment: what is computed together to make it; None while only the key is asked for.
+        url: where the node opens in Flowfile, if that is configured.
+    """
 
     place: FlowPlace
     flow: CompiledFlow
     node: CompiledNode
     handle: str
+    history_path: Sequence[str]
     segment: CompiledSegment | None = None
+    url: str | None = None
 
     @property
     def label(self) -> str | None:
@@ -72,8 +80,8 @@ class FlowfileTranslator:
 
     def get_asset_key(self, output: FlowOutput) -> dg.AssetKey:
         """``[folders…, flow, node]``; where a node has several outputs, the label is part of the last name."""
-        name = output.node.name if output.label is None else f"{output.node.name}_{slug(output.label)}"
-        return dg.AssetKey([*output.place.key_prefix, name])
+        *above, name = output.history_path
+        return dg.AssetKey([*above, name if output.label is None else f"{name}_{slug(output.label)}"])
 
     def get_source_key(self, uri: str) -> dg.AssetKey:
         """The key of something outside that flows read: ``["sources", …]`` from its path."""
@@ -100,11 +108,12 @@ class FlowfileTranslator:
             metadata={
                 **definition_metadata(output.flow, node, output.handle, output.segment, edges.columns),
                 "dagster/io_manager_key": IO_MANAGER_KEY,
+                **({} if output.url is None else {"flowfile/open": dg.MetadataValue.url(output.url)}),
             },
             group_name=output.place.group,
             code_version=_code_version(output),
             tags={"flowfile/flow": slug(output.flow.name)[:63], "flowfile/node_type": slug(node.node_type)[:63]},
-            kinds={"polars", "flowfile"},
+            kinds={"polars", "flowfile", slug(node.node_type)[:63]},
         )
 
 

@@ -77,13 +77,17 @@ def hash_parts(own_settings: str, inputs: Sequence[Input], upstream: Sequence[st
         upstream: one hash for each of these, in order.
         sources: the fingerprint of what the node reads outside.
     """
-    wired = [[item.slot, item.handle, hashed] for item, hashed in zip(inputs, upstream, strict=True)]
     return {
         "settings": own_settings,
-        "upstream": canonical_hash(wired),
+        "upstream": upstream_hash(inputs, upstream),
         "source": sources,
         "version": f"polars {POLARS_MAJOR}",
     }
+
+
+def upstream_hash(inputs: Sequence[Input], upstream: Sequence[str]) -> str:
+    """What a node is made of, as an ingredient: one hash per input, in order."""
+    return canonical_hash([[item.slot, item.handle, hashed] for item, hashed in zip(inputs, upstream, strict=True)])
 
 
 def combine(parts: Mapping[str, str]) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,18 @@ class Project:
     folder: Path
     instance: dg.DagsterInstance
     mode: ExecutionMode | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, nodes: Sequence[JsonObject], name: str = "shop", **settings: Any) -> Path:
         return write_flow(self.folder / f"{name}.json", nodes, **settings)
 
     def definitions(self, **options: Any) -> dg.Definitions:
-        return build_definitions(self.folder, mode=self.mode, compiled_folder=self.folder / ".compiled", **options)
+        return build_definitions(
+            self.folder,
+            mode=self.mode,
+            compiled_folder=self.folder / ".compiled",
+            **{**self.options, **options},
+        )
 
     def run(self, names: Iterable[str] | None = None, *, flow: str = "shop") -> RunResult:
         """Materialize assets of a flow by node name; all of them by default."""

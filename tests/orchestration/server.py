@@ -65,6 +65,12 @@ STALE = """{ assetNodes { assetKey { path } isObservable staleStatus staleCauses
 LOCATION = """{ workspaceOrError { ... on Workspace { locationEntries {
   name loadStatus locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
 
+RELOAD = """
+mutation { reloadRepositoryLocation(repositoryLocationName: "location") {
+  __typename ... on WorkspaceLocationEntry { loadStatus } } }
+"""
+GRAPH = "{ assetNodes { assetKey { path } dependencyKeys { path } } }"
+
 
 @dataclass(frozen=True)
 class Server:
@@ -77,6 +83,18 @@ class Server:
             answer: dict[str, Any] = json.load(response)
         assert "errors" not in answer, answer["errors"]
         return dict(answer["data"])
+
+    def reload(self) -> None:
+        """What the button "Reload definitions" does."""
+        answer = self.ask(RELOAD)["reloadRepositoryLocation"]
+        assert answer["loadStatus"] == "LOADED", answer
+
+    def graph(self) -> dict[str, set[str]]:
+        """Last key parts of all assets, each with those of the assets that it depends on."""
+        return {
+            node["assetKey"]["path"][-1]: {key["path"][-1] for key in node["dependencyKeys"]}
+            for node in self.ask(GRAPH)["assetNodes"]
+        }
 
     def launch(self, keys: list[list[str]]) -> str:
         selector = {

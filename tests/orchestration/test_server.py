@@ -99,3 +99,15 @@ def test_reexecution_from_asset_failure_runs_exactly_the_rest(tmp_path: Path) ->
         assert server.wait(failed) == ("FAILURE", {"manual_input_1", "formula_4"})
         later.write_text("b\n5\n")
         assert server.wait(server.reexecute_from_asset_failure(failed)) == ("SUCCESS", {"read_2", "formula_3"})
+
+
+@pytest.mark.slow
+def test_edited_flow_shows_its_new_graph_after_reloading(tmp_path: Path) -> None:
+    flows = tmp_path / "flows"
+    flows.mkdir()
+    path = write_flow(flows / "shop.json", [manual(1, {"a": [1]}), formula(2, 1, "b", "[a]")])
+    with serve(tmp_path, flows, IN_PROCESS) as server:
+        assert server.graph() == {"manual_input_1": set(), "formula_2": {"manual_input_1"}}
+        write_flow(path, [manual(1, {"a": [1]}), formula(3, 1, "c", "[a]"), formula(2, 3, "b", "[a]")])
+        server.reload()
+        assert server.graph() == {"manual_input_1": set(), "formula_3": {"manual_input_1"}, "formula_2": {"formula_3"}}
