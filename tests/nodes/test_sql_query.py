@@ -157,7 +157,6 @@ def test_sql_query_lineage_of_a_plain_query_is_known(query: str, expected: dict[
         "SELECT b FROM input_1 UNION ALL SELECT b FROM input_2",
         "SELECT x.a, y.b FROM input_1 x RIGHT JOIN input_2 y ON x.b = y.b",
         "SELECT x.* FROM input_1 x JOIN input_2 y ON x.b = y.b",
-        "SELECT x.b, y.b FROM input_1 x JOIN input_2 y ON x.b = y.b",
     ],
 )
 def test_sql_query_lineage_of_any_other_query_is_opaque(query: str) -> None:

@@ -63,7 +63,7 @@ def test_column_lineage_is_composed_across_the_segment(performance: Project) -> 
     source = dg.AssetKey(["shop", "manual_input_1"])
     assert lineage["d"] == [dg.TableColumnDep(source, "a"), dg.TableColumnDep(source, "b")]
     shown = specs["formula_3"].metadata["flowfile/column_lineage"].value
-    assert shown.splitlines()[-1] == "| d | manual_input_1.a, manual_input_1.b | formula_2 |"
+    assert shown.splitlines()[-1] == "| d | manual_input_1.b, manual_input_1.a | formula_2 |"
 
 
 def test_changed_inner_node_recomputes_its_segment(performance: Project) -> None:
