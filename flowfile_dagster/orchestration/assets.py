@@ -21,9 +21,10 @@ from flowfile_dagster.orchestration.io_manager import FlowfileIOManager
 from flowfile_dagster.orchestration.launch import LaunchSettings, flow_resource_key
 from flowfile_dagster.orchestration.parameters import tell_parameters
 from flowfile_dagster.orchestration.partition_range import run_partitions
+from flowfile_dagster.orchestration.place import FlowPlace
 from flowfile_dagster.orchestration.specs import FlowSpecs
 from flowfile_dagster.orchestration.step import FlowStep, StepEvent
-from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY, FlowPlace
+from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY
 
 
 @dataclass(frozen=True)

@@ -26,14 +26,15 @@ from flowfile_dagster.orchestration.file_sensor import build_file_sensors
 from flowfile_dagster.orchestration.flow_tests import build_flow_tests
 from flowfile_dagster.orchestration.io_manager import STORE_FOLDER, FlowfileIOManager, shared_io_manager
 from flowfile_dagster.orchestration.launch import build_flow_resource, flow_resource_key
-from flowfile_dagster.orchestration.launch_config import AlertConfig, ScheduleConfig, TriggerConfig
-from flowfile_dagster.orchestration.launches import Launches
+from flowfile_dagster.orchestration.launch_config import AlertConfig, Launches, ScheduleConfig, TriggerConfig
+from flowfile_dagster.orchestration.launches import build_launches
 from flowfile_dagster.orchestration.observation import build_source_assets
+from flowfile_dagster.orchestration.place import FlowPlace
 from flowfile_dagster.orchestration.project import Project, find_flows
 from flowfile_dagster.orchestration.renames import Renames
 from flowfile_dagster.orchestration.specs import SpecBuilder
 from flowfile_dagster.orchestration.target import FlowAssets
-from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY, FlowfileTranslator, FlowPlace
+from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY, FlowfileTranslator
 
 _log = logging.getLogger(__name__)
 
@@ -187,7 +188,7 @@ def _definitions(project: Project, translator: FlowfileTranslator, io_manager: F
         for place, flow in project.flows.items()
     }
     sources = build_source_assets(builder.outside_sources(), lambda place: _read_graph(project, place))
-    crons, sensors = project.launches.build(FlowAssets(by_place), io_manager, project.base)
+    crons, sensors = build_launches(project.launches, FlowAssets(by_place), io_manager, project.base)
     return dg.Definitions(
         assets=[*assets, *sources],
         resources={IO_MANAGER_KEY: io_manager, **resources},

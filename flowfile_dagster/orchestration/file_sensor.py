@@ -9,8 +9,8 @@ import dagster as dg
 
 from flowfile_dagster.flow.names import slug
 from flowfile_dagster.orchestration.partitions import FilePartitions
+from flowfile_dagster.orchestration.place import FlowPlace
 from flowfile_dagster.orchestration.project import Project
-from flowfile_dagster.orchestration.translator import FlowPlace
 
 #: More new files than this are left for the next ticks.
 _MAX_FILES_PER_TICK = 100

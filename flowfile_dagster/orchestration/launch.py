@@ -13,7 +13,7 @@ from flowfile_dagster.contract.settings import ParameterValue
 from flowfile_dagster.flow.graph import ExecutionMode
 from flowfile_dagster.orchestration.config import FlowConfig
 from flowfile_dagster.orchestration.parameters import given_values, parameter_fields
-from flowfile_dagster.orchestration.translator import FlowPlace
+from flowfile_dagster.orchestration.place import FlowPlace
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Literal, TypeAlias
 
@@ -110,6 +112,15 @@ class AlertConfig(dg.Model, dg.Resolvable):
     base_url: str | None = None
     name: str = "flowfile_alerts"
     status: Literal["running", "stopped"] = "running"
+
+
+@dataclass(frozen=True)
+class Launches:
+    """Everything of a project that happens without anyone asking."""
+
+    schedules: Sequence[ScheduleConfig] = ()
+    triggers: Sequence[TriggerConfig] = ()
+    alerts: Sequence[AlertConfig] = ()
 
 
 def parse_duration(text: str) -> timedelta:

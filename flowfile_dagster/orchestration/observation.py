@@ -14,8 +14,9 @@ from flowfile_dagster.engine.context import NodeContext
 from flowfile_dagster.errors import NodeProblem
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
 from flowfile_dagster.orchestration.io_manager import FlowfileIOManager
+from flowfile_dagster.orchestration.place import FlowPlace
 from flowfile_dagster.orchestration.sources import OutsideSource
-from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY, FlowPlace
+from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY
 from flowfile_dagster.plan.segments import Segment
 from flowfile_dagster.plan.sources import source_version
 from flowfile_dagster.store.fingerprints import FingerprintMemory

@@ -15,7 +15,7 @@ from flowfile_dagster.flow.document import ParameterDefinition
 from flowfile_dagster.flow.parameters import parse_value
 from flowfile_dagster.orchestration.config import FlowConfig
 from flowfile_dagster.orchestration.partitions import Partitions
-from flowfile_dagster.orchestration.translator import FlowPlace
+from flowfile_dagster.orchestration.place import FlowPlace
 
 _TYPES = {"integer": dg.Int, "float": dg.Float, "boolean": dg.Bool, "string": dg.String}
 _MAX_KEY, _MAX_VALUE = 63, 250

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import dagster as dg
 from pydantic import ConfigDict, Field
 
-from flowfile_dagster.orchestration.translator import FlowPlace
+from flowfile_dagster.orchestration.place import FlowPlace
 
 _TIME_WINDOWS: Mapping[str, Callable[..., dg.TimeWindowPartitionsDefinition]] = {
     "hourly": dg.HourlyPartitionsDefinition,

@@ -18,11 +18,11 @@ from flowfile_dagster.flow.files import find_flow_files
 from flowfile_dagster.flow.graph import ExecutionMode
 from flowfile_dagster.flow.names import slug
 from flowfile_dagster.orchestration.config import FlowConfig, NodeConfig
-from flowfile_dagster.orchestration.launches import Launches
+from flowfile_dagster.orchestration.launch_config import Launches
 from flowfile_dagster.orchestration.parameters import refuse_wrong_parameters
+from flowfile_dagster.orchestration.place import FlowPlace
 from flowfile_dagster.orchestration.redaction import refuse_unknown_columns
 from flowfile_dagster.orchestration.renames import Renames
-from flowfile_dagster.orchestration.translator import FlowPlace
 
 
 @dataclass(frozen=True)

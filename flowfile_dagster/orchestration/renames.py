@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from flowfile_dagster.compile.form import CompiledFlow
 from flowfile_dagster.errors import ConfigError
-from flowfile_dagster.orchestration.translator import FlowPlace
+from flowfile_dagster.orchestration.place import FlowPlace
 
 
 @dataclass(frozen=True)

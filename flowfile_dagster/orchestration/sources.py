@@ -12,7 +12,8 @@ from pathlib import Path
 import dagster as dg
 
 from flowfile_dagster.compile.form import CompiledFlow, CompiledSource
-from flowfile_dagster.orchestration.translator import FlowfileTranslator, FlowPlace
+from flowfile_dagster.orchestration.place import FlowPlace
+from flowfile_dagster.orchestration.translator import FlowfileTranslator
 from flowfile_dagster.plan.sources import belongs_to
 
 

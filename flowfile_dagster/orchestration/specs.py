@@ -12,9 +12,10 @@ from flowfile_dagster.compile.form import CompiledFlow, CompiledNode, CompiledSe
 from flowfile_dagster.errors import FlowFileError, Problem
 from flowfile_dagster.flow.graph import ExecutionMode
 from flowfile_dagster.orchestration.metadata import ColumnOrigins
+from flowfile_dagster.orchestration.place import FlowPlace
 from flowfile_dagster.orchestration.project import Project
 from flowfile_dagster.orchestration.sources import OutsideSource, OutsideSources
-from flowfile_dagster.orchestration.translator import FlowfileTranslator, FlowOutput, FlowPlace, OutputEdges
+from flowfile_dagster.orchestration.translator import FlowfileTranslator, FlowOutput, OutputEdges
 from flowfile_dagster.plan.sources import belongs_to
 
 

@@ -13,7 +13,7 @@ from flowfile_dagster.errors import ConfigError
 from flowfile_dagster.orchestration.changes import changed_assets
 from flowfile_dagster.orchestration.launch import flow_resource_key
 from flowfile_dagster.orchestration.launch_config import LaunchConfig, parse_duration
-from flowfile_dagster.orchestration.translator import FlowPlace
+from flowfile_dagster.orchestration.place import FlowPlace
 
 _GOING_ON = [
     dg.DagsterRunStatus.QUEUED,

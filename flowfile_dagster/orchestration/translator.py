@@ -11,26 +11,9 @@ import dagster as dg
 from flowfile_dagster.compile.form import CompiledFlow, CompiledNode, CompiledSegment
 from flowfile_dagster.flow.names import slug
 from flowfile_dagster.orchestration.metadata import ColumnOrigins, definition_metadata
+from flowfile_dagster.orchestration.place import FlowPlace
 
 IO_MANAGER_KEY = "flowfile_io_manager"
-
-
-@dataclass(frozen=True)
-class FlowPlace:
-    """Where a flow stands in the project: the names of its folders and its own, each fit for an asset key."""
-
-    folders: tuple[str, ...]
-    name: str
-
-    @property
-    def key_prefix(self) -> tuple[str, ...]:
-        """The first parts of the keys of all of the flow's assets."""
-        return (*self.folders, self.name)
-
-    @property
-    def group(self) -> str:
-        """The asset group of the flow."""
-        return "/".join(self.key_prefix)
 
 
 @dataclass(frozen=True)
