@@ -53,12 +53,14 @@ def build_flow_assets(
 
     Segments that are collected together share a step, too, and so do those of a flow with a gate: Dagster would skip
     a step below a closed gate even where it runs on what is left open. A partitioned flow is one step, so that a
-    partition that fails does not keep the others from being finished.
+    partition that fails does not keep the others from being finished. In development, a flow that another one reads
+    from is split around its blocking checks.
     """
     name = "__".join(specs.place.key_prefix)
     checks = find_checks(flow, specs, config)
     is_one_step = config.partitions is not None or any(GATE in node.traits for node in flow.nodes)
     if specs.mode == "development" or is_one_step:
+        is_one_step = is_one_step or not specs.is_read_elsewhere
         blocking = set() if is_one_step else {check.node_id for check in checks if check.spec.blocking}
         homes = _steps_around(flow, blocking)
     else:

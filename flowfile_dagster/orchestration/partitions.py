@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 import dagster as dg
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from flowfile_dagster.orchestration.place import FlowPlace
 
@@ -119,7 +119,15 @@ class StaticPartitions(_KeyPartitions):
     """
 
     type: Literal["static"] = "static"
-    keys: Sequence[str] = Field(min_length=1)
+    keys: Sequence[str]
+
+    # Not a constraint of the field: Dagster's components take no annotated ones in plain models.
+    @field_validator("keys")
+    @classmethod
+    def _refuse_none(cls, keys: Sequence[str]) -> Sequence[str]:
+        if not keys:
+            raise ValueError("name at least one key")
+        return keys
 
     def build(self, place: FlowPlace) -> dg.PartitionsDefinition[str]:
         """Dagster's definition of the partitions."""

@@ -24,7 +24,7 @@ class FlowSpecs:
     """The specs of a flow by (node id, handle), and the segments that their roots stand for.
 
     `observed` are the sources that it reads and whose state Dagster keeps, by identity; `history_paths` the paths under
-    which the history of each node is kept.
+    which the history of each node is kept; `is_read_elsewhere` says whether another flow reads a file that it writes.
     """
 
     place: FlowPlace
@@ -33,6 +33,7 @@ class FlowSpecs:
     by_output: Mapping[tuple[int, str], dg.AssetSpec]
     observed: Mapping[str, dg.AssetKey]
     history_paths: Mapping[int, Sequence[str]]
+    is_read_elsewhere: bool
 
     def ref_key(self, node_id: int) -> Sequence[str]:
         """The node's own key in the store, whichever of its outputs are assets."""
@@ -68,6 +69,7 @@ class SpecBuilder:
             if node.target
         }
         self._readable = self._writers_without_cycles()
+        self._read = {key for keys in self._readable.values() for key in keys}
 
     def flow_specs(self, place: FlowPlace, mode: ExecutionMode) -> FlowSpecs:
         """The specs of one flow: of every node, or in performance of every segment's root.
@@ -96,7 +98,8 @@ class SpecBuilder:
                 columns = self._column_origins(place, segment.lineage.get(handle))
                 specs[node.node_id, handle] = self._translator.get_asset_spec(output, OutputEdges(deps, columns))
         observed = self._sources.observable(self._read_outside(place))
-        return FlowSpecs(place, mode, segments, specs, observed, self._paths[place])
+        is_read = not self._read.isdisjoint(self._keys[place].values())
+        return FlowSpecs(place, mode, segments, specs, observed, self._paths[place], is_read)
 
     def _without_waiting(self, node: CompiledNode) -> CompiledNode:
         """A node that reads what another flow has yet to write is not expected to fail."""

@@ -196,21 +196,20 @@ def test_blocking_check_stops_no_other_flow_that_reads_what_is_not_below_it(
     assert "join_7" not in run.materialized
 
 
-def test_development_step_is_split_only_around_blocking_checks(project: Project) -> None:
-    def steps(**nodes: NodeConfig) -> dict[str, set[str]]:
-        project.write(two_branches())
-        job = CheckedProject(project).definitions(nodes).resolve_implicit_global_asset_job_def()
-        return {
-            step.name: {key.path[-1] for key in job.asset_layer.get_asset_keys_for_node_name(step.name)}
-            for step in job.nodes
-        }
+def test_development_step_is_split_only_where_another_flow_would_be_stopped(project: Project, tmp_path: Path) -> None:
+    def steps() -> dict[str, set[str]]:
+        definitions = CheckedProject(project).definitions({"group_by_5": node_with(RowCount(min=1, blocking=True))})
+        found = [asset for asset in definitions.assets or () if isinstance(asset, dg.AssetsDefinition)]
+        return {asset.op.name: {key.path[-1] for key in asset.keys} for asset in found}
 
-    assert set(steps(group_by_5=node_with(RowCount(min=1)))) == {"shop"}
-    blocking = steps(group_by_5=node_with(RowCount(min=1, blocking=True)))
-    assert {name: nodes for name, nodes in blocking.items() if name != "shop"} == {
-        "shop__group_by_5": {"group_by_5"},
-        "shop__join_7": {"join_7"},
-    }
+    data = tmp_path / "passed_on.csv"
+    project.write([*two_branches(), write_file(9, 8, data)])
+    assert set(steps()) == {"shop"}
+    project.write([read_csv(1, data)], "reader")
+    split = steps()
+    assert set(split) == {"shop", "shop__group_by_5", "shop__join_7", "reader"}
+    assert split["shop__group_by_5"] == {"group_by_5"}
+    assert split["shop__join_7"] == {"join_7"}
 
 
 def test_retry_from_asset_failure_has_the_checked_node_and_what_is_below(checked: CheckedProject) -> None:
