@@ -60,9 +60,8 @@ def build_flow_assets(
     checks = find_checks(flow, specs, config)
     is_one_step = config.partitions is not None or any(GATE in node.traits for node in flow.nodes)
     if specs.mode == "development" or is_one_step:
-        is_one_step = is_one_step or not specs.is_read_elsewhere
-        blocking = set() if is_one_step else {check.node_id for check in checks if check.spec.blocking}
-        homes = _steps_around(flow, blocking)
+        is_split = specs.is_read_elsewhere and not is_one_step
+        homes = _steps_around(flow, {check.node_id for check in checks if check.spec.blocking and is_split})
     else:
         homes = {segment.root: segment.root if segment.bundle is None else segment.bundle for segment in specs.segments}
     names = {node.node_id: node.name for node in flow.nodes}
