@@ -36,6 +36,7 @@ from flowfile_dagster.store.index import (
     manifest_to_bytes,
 )
 from flowfile_dagster.store.local_files import LocalFolder
+from flowfile_dagster.store.mapped import scan_mapped
 from flowfile_dagster.store.objects import CopiedBlobs, ObjectFolder, copies_folder, is_url
 from flowfile_dagster.store.refs import Ref, ref_from_bytes, ref_name, ref_to_bytes
 
@@ -136,11 +137,9 @@ class ResultStore:
             return self._read_from.path(table)
         return self._blobs.path(table)
 
-    def scan(self, table: StoredTable) -> pl.LazyFrame:
-        """A lazy scan of a stored table."""
-        if not table.schema:
-            return pl.LazyFrame()
-        return pl.scan_ipc(self.path(table))
+    def scan(self, table: StoredTable, rows: int | None = None) -> pl.LazyFrame:
+        """A lazy frame over a stored table, or over what holds at least the first `rows` of it."""
+        return scan_mapped(self.path(table), table.schema, rows)
 
     def write(self, table: pl.DataFrame) -> StoredTable:
         """Store a table; without a manifest that names it, it does not exist yet.
