@@ -12,8 +12,9 @@ from pathlib import Path
 from flowfile_dagster.store.digest import hash_source
 from flowfile_dagster.store.local_files import read_json, write_json
 
-#: A file changed this recently may change again within the same tick of the file system's clock (nanoseconds).
-_SETTLING_TIME = 2_000_000_000
+#: A file changed this recently may change again within the same tick of the file system's clock (seconds).
+SETTLING_TIME = 2
+_SETTLING_NS = SETTLING_TIME * 1_000_000_000
 #: The version of what is remembered: hashes that were made in another way are made anew.
 _FORMAT = 3
 
@@ -40,7 +41,7 @@ class FingerprintMemory:
             return remembered
         before = _file_state(path)
         content_hash = self._hash_file(path)
-        is_settled = time.time_ns() - path.stat().st_mtime_ns > _SETTLING_TIME
+        is_settled = time.time_ns() - path.stat().st_mtime_ns > _SETTLING_NS
         if is_settled and _file_state(path) == before:
             self._write(path, before, content_hash)
         return content_hash
@@ -64,7 +65,7 @@ class FingerprintMemory:
         Raises:
             OSError: the file is gone, or its time cannot be set.
         """
-        when = time.time_ns() - _SETTLING_TIME
+        when = time.time_ns() - _SETTLING_NS
         os.utime(path, ns=(when, when))
         self._write(path, _file_state(path), content_hash)
 

@@ -11,13 +11,12 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import PurePosixPath
 from typing import Literal
 
 from flowfile_dagster.store.blobs import BLOBS, blob_name
 from flowfile_dagster.store.files import FileFacts, StoreFiles
-from flowfile_dagster.store.fingerprints import FingerprintMemory
+from flowfile_dagster.store.fingerprints import SETTLING_TIME, FingerprintMemory
 from flowfile_dagster.store.index import MANIFESTS, DamageError, Manifest, manifest_from_bytes
 from flowfile_dagster.store.local_files import TEMPORARY_SUFFIX
 from flowfile_dagster.store.refs import REFS, key_of_run_ref, ref_from_bytes
@@ -75,20 +74,22 @@ def collect_garbage(store: ResultStore, policy: Policy, *, is_dry_run: bool = Fa
         StoreError: the store cannot be read, or a file cannot be removed.
     """
     now = time.time()
+    oldest_kept = now - policy.grace
+    # The time of data files is set back when they are written, see `FingerprintMemory.settle`.
+    oldest_data = oldest_kept - SETTLING_TIME
     snapshot = _look(store.files)
     results = list(_removals_of_results(snapshot, policy, now))
     if is_dry_run:
         gone = {removal.name for removal in results}
         left = [manifest for name, manifest in snapshot.manifests.items() if name not in gone]
-        data = list(_removals_of_data(snapshot.data, left, now - policy.grace))
+        data = list(_removals_of_data(snapshot.data, left, oldest_data))
         return GarbageCollection((*results, *data), _bytes_kept(snapshot.data, data))
-    remove = partial(store.files.remove, unless_modified_after=now - policy.grace)
-    removed = [removal for removal in results if remove(removal.name)]
+    removed = [removal for removal in results if store.files.remove(removal.name, oldest_kept)]
     again = _look(store.files)
-    data = list(_removals_of_data(again.data, again.manifests.values(), now - policy.grace))
-    removed += [removal for removal in data if remove(removal.name)]
+    data = list(_removals_of_data(again.data, again.manifests.values(), oldest_data))
+    removed += [removal for removal in data if store.files.remove(removal.name, oldest_data)]
     for folder in (FINGERPRINTS, VERIFIED):
-        FingerprintMemory(store.base / folder).forget_lost_files(now - policy.grace)
+        FingerprintMemory(store.base / folder).forget_lost_files(oldest_kept)
     return GarbageCollection(tuple(removed), _bytes_kept(again.data, removed))
 
 
