@@ -229,8 +229,10 @@ def _build_assets(
 
 def _store_folder(io_manager: FlowfileIOManager) -> Path | None:
     """Where results are, as far as that is known without an instance and without a network."""
-    if io_manager.base_path:
-        return None if is_url(io_manager.base_path) else Path(io_manager.base_path)
+    given = io_manager.base_path
+    location = given.get_value() if isinstance(given, dg.EnvVar) else given
+    if location:
+        return None if is_url(location) else Path(location)
     home = os.environ.get("DAGSTER_HOME")
     return Path(home) / "storage" / STORE_FOLDER if home else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import filecmp
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,9 @@ from flowfile_dagster.store.index import DamageError, StoredTable
 from flowfile_dagster.store.local_files import temporary_name
 
 BLOBS = "data"
+
+#: Batches of one size make equal tables equal files, however the engine that made them divided its work.
+_ROWS_PER_BATCH = 1 << 17
 
 
 class Blobs(Protocol):
@@ -92,7 +95,7 @@ class LocalBlobs:
         try:
             temporary.parent.mkdir(parents=True, exist_ok=True)
             with hashed_while_written(temporary) as digest:
-                table.write_ipc(temporary, compression="uncompressed")
+                table.write_ipc(temporary, compression="uncompressed", record_batch_size=_ROWS_PER_BATCH)
             yield temporary, StoredTable(digest.content_hash, digest.size, table.height, table.schema)
         except OSError as error:
             cause = f"a result cannot be written: {error.strerror or error}"
@@ -111,7 +114,8 @@ class LocalBlobs:
                 pass  # collected as garbage just now
         path.parent.mkdir(exist_ok=True)
         temporary.replace(path)
-        self._memory.settle(path, stored.content_hash)
+        with suppress(FileNotFoundError):  # garbage collection looks at it just now, and puts it back
+            self._memory.settle(path, stored.content_hash)
 
     def _is_there(self, temporary: Path, path: Path, stored: StoredTable) -> bool:
         try:

@@ -96,12 +96,14 @@ class LocalFolder:
     def remove(self, name: str, unless_modified_after: float) -> bool:
         """See `StoreFiles.remove`.
 
-        The file is moved away, looked at, and put back if somebody has come to use it: between a look and an unlink
-        under its own name, a writer could lose it.
+        The file is moved away, looked at once more, and put back if somebody has come to use it: between a look and an
+        unlink under its own name, a writer could lose it.
         """
         path = self._base / name
         aside = temporary_name(path.parent)
         try:
+            if path.stat().st_mtime > unless_modified_after:
+                return False
             path.replace(aside)
             if aside.stat().st_mtime > unless_modified_after:
                 if not path.exists():

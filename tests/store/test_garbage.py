@@ -24,7 +24,8 @@ from flowfile_dagster.store.store import ResultStore
 base, seconds = sys.argv[1], float(sys.argv[2])
 end = time.time() + seconds
 while time.time() < end:
-    store, number = ResultStore(base), int(time.time() * 5) % 18  # comes back after 3.6 s, when it has just been removed
+    store = ResultStore(base)
+    number = int(time.time() * 5) % 18  # comes back after 3.6 s, when its result has just been removed
     node_hash = f"{number:064x}"
     found = store.find(node_hash)
     if found is None:
