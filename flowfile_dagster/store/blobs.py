@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,9 @@ BLOBS = "data"
 
 #: Batches of one size make equal tables equal files, however the engine that made them divided its work.
 _ROWS_PER_BATCH = 1 << 17
+
+#: Reading so small a file costs less than remembering that it is whole (bytes).
+_READ_AGAIN = 1 << 20
 
 
 class Blobs(Protocol):
@@ -54,7 +58,7 @@ def blob_name(content_hash: str) -> str:
 
 
 class LocalBlobs:
-    """Data files below one local folder. What was found whole once is not read again until the file changes."""
+    """Data files below one local folder. A large file that was found whole is not read again until it changes."""
 
     def __init__(self, base: Path, fingerprints: Path) -> None:
         self._base = base
@@ -71,13 +75,16 @@ class LocalBlobs:
             size = path.stat().st_size
             if size != table.bytes:
                 raise DamageError(f"it has {size:,} bytes instead of {table.bytes:,}")
-            if self._memory.content_hash(path) != table.content_hash:
+            if self._content_hash(path, size) != table.content_hash:
                 raise DamageError("its content hash differs")
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
             raise StoreError(str(path), f"cannot be read: {error.strerror}") from error
         return True
+
+    def _content_hash(self, path: Path, size: int) -> str:
+        return hash_result(path)[0] if size <= _READ_AGAIN else self._memory.content_hash(path)
 
     def write(self, table: pl.DataFrame) -> StoredTable:
         """See `Blobs.write`."""
@@ -108,13 +115,20 @@ class LocalBlobs:
         path = self.path(stored)
         if self._is_there(temporary, path, stored):
             try:
-                self._memory.settle(path, stored.content_hash)
+                self._settle(path, stored)
                 return
             except FileNotFoundError:
                 pass  # collected as garbage just now
         path.parent.mkdir(exist_ok=True)
         temporary.replace(path)
         with suppress(FileNotFoundError):  # garbage collection looks at it just now, and puts it back
+            self._settle(path, stored)
+
+    def _settle(self, path: Path, stored: StoredTable) -> None:
+        """Remember that a file is whole; its time tells garbage collection that it is in use."""
+        if stored.bytes <= _READ_AGAIN:
+            os.utime(path)
+        else:
             self._memory.settle(path, stored.content_hash)
 
     def _is_there(self, temporary: Path, path: Path, stored: StoredTable) -> bool:

@@ -17,7 +17,7 @@ from threading import Event, Thread
 
 import xxhash
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 
 #: Sources are hashed in pieces of this size, several at once. Another size gives large files another hash.
 _PIECE = 8 << 20

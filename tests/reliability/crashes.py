@@ -19,17 +19,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
-import polars as pl
 
 from flowfile_dagster import load_flow
 from flowfile_dagster.store.digest import hash_result
 from flowfile_dagster.store.garbage import Policy, collect_garbage
 from flowfile_dagster.store.store import ResultStore
 from tests.factories import fifteen_nodes, write_flow
+from tests.reliability.results import expected_table, node_hash_of
 
 _WRITER = """
 import sys
-from tests.reliability.crashes import expected_table, node_hash_of
+from tests.reliability.results import expected_table, node_hash_of
 from flowfile_dagster.store.refs import Ref
 from flowfile_dagster.store.store import ResultStore
 store, number = ResultStore(sys.argv[1]), int(sys.argv[2])
@@ -64,18 +64,6 @@ class Findings:
     def is_clean(self) -> bool:
         """Whether nothing happened that must not."""
         return not (self.wrong or self.partial or self.lost or self.leftovers_after_gc)
-
-
-def node_hash_of(number: int) -> str:
-    """The node hash under which a writer stores its result of this number."""
-    return f"{number:064x}"
-
-
-def expected_table(number: int) -> pl.DataFrame:
-    """The result of a number: up to some 15 MB, the same in every process."""
-    rows = 1 + number * 7919 % 400_000
-    index = pl.int_range(rows)
-    return pl.select(a=index + number, b=(index * number).cast(pl.String), c=index / 7)
 
 
 def kill_writers(folder: Path, kills: int, seed: int) -> Findings:
@@ -183,18 +171,18 @@ def _collect(store: ResultStore, findings: Findings) -> None:
 
 
 def main() -> int:
-    """Kill writers four times out of five, and else Dagster runs."""
+    """Kill writers nine times out of ten, and else Dagster runs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     options = parser.parse_args()
     print(f"seed {options.seed}")
-    of_dagster = options.kills // 5
+    of_dagster = options.kills // 10
     is_clean = True
     for kill, kills in ((kill_writers, options.kills - of_dagster), (kill_dagster_runs, of_dagster)):
         with tempfile.TemporaryDirectory() as folder:
             findings = kill(Path(folder), kills, options.seed)
-        print(kill.__name__, findings)
+        print(kill.__name__, findings, flush=True)
         is_clean = is_clean and findings.is_clean
     return 0 if is_clean else 1
 

@@ -107,9 +107,9 @@ def test_result_that_does_not_fit_fails_its_node_only_and_leaves_nothing(tmp_pat
 
 @contextlib.contextmanager
 def small_disk(folder: Path) -> Iterator[Path]:
-    """A file system of 300 kB."""
+    """A file system of 2 MB."""
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True)
     if mounted.returncode:
         pytest.skip(f"a small file system can be mounted by root only: {mounted.stderr.decode().strip()}")
     try:
@@ -124,7 +124,7 @@ def test_full_disk_leaves_the_old_results_and_nothing_new(tmp_path: Path, flow: 
         load_flow(flow).run(store=disk / "store", targets=[3])
         before = [path.stem for path in (disk / "store/nodes").glob("*/*.json")]
         with contextlib.suppress(OSError):
-            (disk / "filler").write_bytes(b"x" * 300_000)
+            (disk / "filler").write_bytes(b"x" * 2_000_000)
         result = run_apart(flow, disk / "store", mode=mode)
         assert result.returncode == 1
         assert "No space left on device" in result.stderr

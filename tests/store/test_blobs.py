@@ -68,24 +68,27 @@ def flip(content: bytes) -> bytes:
     return bytes([*content[:200], content[200] ^ 1, *content[201:]])
 
 
+@pytest.mark.parametrize("table", [TABLE, pl.DataFrame({"a": range(200_000)})], ids=["small", "large"])
 @pytest.mark.parametrize("damage", [lambda content: content[:-10], lambda content: b"", flip])
 def test_damaged_file_is_noticed_and_replaced_when_its_content_is_written_again(
-    blobs: LocalBlobs, damage: Callable[[bytes], bytes]
+    blobs: LocalBlobs, damage: Callable[[bytes], bytes], table: pl.DataFrame
 ) -> None:
-    stored = blobs.write(TABLE)
+    stored = blobs.write(table)
     content = blobs.path(stored).read_bytes()
     blobs.path(stored).write_bytes(damage(content))
     with pytest.raises(DamageError, match=r"bytes instead of|content hash differs"):
         blobs.check(stored)
-    assert blobs.write(TABLE) == stored
+    assert blobs.write(table) == stored
     assert blobs.check(stored)
     assert blobs.path(stored).read_bytes() == content
 
 
-def test_whole_file_is_not_read_again_and_a_lost_one_is_not_there(blobs: LocalBlobs) -> None:
-    stored = blobs.write(TABLE)
-    blobs.path(stored).chmod(0o644)
-    assert blobs.check(stored)
+@pytest.mark.parametrize("rows", [10, 200_000])
+def test_lost_file_is_not_there_and_a_touched_one_is(blobs: LocalBlobs, rows: int) -> None:
+    stored = blobs.write(pl.DataFrame({"a": range(rows)}))
+    for path in (blobs.path(stored), blobs.path(stored)):
+        path.touch()
+        assert blobs.check(stored)
     blobs.path(stored).unlink()
     assert not blobs.check(stored)
 

@@ -186,16 +186,19 @@ def test_dry_run_says_what_a_real_one_then_does(store: ResultStore) -> None:
 
 
 def test_what_was_remembered_of_lost_files_goes(store: ResultStore) -> None:
-    put(store, 1, age=10_000, key=None)
-    put(store, 2, age=10_000)
+    for number in (1, 2):
+        stored = store.write(pl.DataFrame({"a": range(number, 200_000)}))
+        store.record([f"{number:064x}"], {"output-0": stored})
+    store.publish(KEY, Ref(f"{2:064x}", "output-0"))
     memory = FingerprintMemory(store.base / "fingerprints")
     source = store.base.parent / "in.csv"
     source.write_text("a")
     os.utime(source, (1, 1))
     memory.content_hash(source)
-    for path in (*store.base.glob("verified/*/*"), *store.base.glob("fingerprints/*/*")):
+    for path in store.base.rglob("*"):
         os.utime(path, (1, 1))
     collect(store, 1)
+    assert len(list(store.base.glob("data/*/*.arrow"))) == 1
     assert len(list(store.base.glob("verified/*/*.json"))) == 1
     assert memory.remembered(source) is not None
 
