@@ -30,7 +30,7 @@ def build_gc_schedule(
     """
     policy = Policy(keep_last, None if max_age is None else max_age.total_seconds(), max_bytes)
 
-    @dg.op(required_resource_keys={IO_MANAGER_KEY}, out={})
+    @dg.op(required_resource_keys={IO_MANAGER_KEY}, out=dg.Out(dg.Nothing))
     def remove_old_results(context: dg.OpExecutionContext) -> None:
         io_manager: FlowfileIOManager = context.resources.original_resource_dict[IO_MANAGER_KEY]
         collection = collect_garbage(io_manager.open_store(context.instance), policy)

@@ -1,4 +1,4 @@
-"""Results that every process makes alike, for the processes that are killed and the one that looks at what they left."""
+"""Results that every process makes alike: those that are killed, and the one that looks at what they left."""
 
 from __future__ import annotations
 
