@@ -22,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport VIRTUAL_ENV PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-fast test-ui test-soak bench bench-memory lint clean
+.PHONY: help demo serve test test-fast test-ui test-soak test-crash bench bench-memory lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,9 +63,15 @@ test-ui: .venv/ui.stamp ## drive the real UI in headless Chromium; skipped where
 test-soak: .venv/test.stamp ## run the sample flows many times, under every executor
 	$(HIGH)/python -m pytest -m soak -p no:xdist $(ARGS)
 
+test-crash: .venv/test.stamp .venv-low/test.stamp ## kill 300 writers and runs, fail 1,000 times at a late row; look at what is left
+	$(HIGH)/python -m tests.reliability.crashes $(ARGS)
+	$(HIGH)/python -m tests.reliability.failing_nodes
+	$(LOW)/python -m tests.reliability.failing_nodes
+
 bench: .venv/bench.stamp ## measure loading, overhead and running flows; writes benchmarks/README.md
 	$(HIGH)/python benchmarks/load_flows.py $(ARGS)
 	$(HIGH)/python benchmarks/run_flows.py $(ARGS)
+	$(HIGH)/python benchmarks/store.py
 
 bench-memory: .venv/bench.stamp ## measure the memory of a flow over 10 GB (GIGABYTES=10)
 	$(HIGH)/python benchmarks/memory.py --gigabytes $(GIGABYTES)

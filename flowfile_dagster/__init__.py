@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from flowfile_dagster.orchestration.config import FlowConfig, Freshness, NodeConfig
     from flowfile_dagster.orchestration.definitions import build_definitions
     from flowfile_dagster.orchestration.executor import flowfile_executor
+    from flowfile_dagster.orchestration.garbage import build_gc_schedule
     from flowfile_dagster.orchestration.io_manager import FlowfileIOManager
     from flowfile_dagster.orchestration.launch_config import AlertConfig, ScheduleConfig, TriggerConfig
     from flowfile_dagster.orchestration.partitions import (
@@ -68,6 +69,7 @@ _MODULES = {
     "TriggerConfig": "orchestration.launch_config",
     "Unique": "engine.checks",
     "build_definitions": "orchestration.definitions",
+    "build_gc_schedule": "orchestration.garbage",
     "find_tests": "testing.runner",
     "flowfile_alert_sensor": "orchestration.alerts",
     "flowfile_executor": "orchestration.executor",
@@ -106,6 +108,7 @@ __all__ = [
     "TriggerConfig",
     "Unique",
     "build_definitions",
+    "build_gc_schedule",
     "find_tests",
     "flowfile_alert_sensor",
     "flowfile_executor",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias
+from uuid import uuid4
 
 import polars as pl
 
@@ -25,7 +26,8 @@ from flowfile_dagster.flow.resolve import read_graph
 from flowfile_dagster.plan.fusion import performance_segments
 from flowfile_dagster.plan.segments import development_segments, wanted_roots
 from flowfile_dagster.store.index import Manifest
-from flowfile_dagster.store.store import Ref, ResultStore
+from flowfile_dagster.store.refs import Ref
+from flowfile_dagster.store.store import ResultStore
 
 NodeStatus: TypeAlias = Literal["computed", "hit", "skipped", "failed"]
 
@@ -93,7 +95,8 @@ class Flow:
                 which only the results are stored.
             targets: ids, references or names of the nodes that are wanted; default: all. Others run only where
                 needed.
-            store: the folder where results are kept and found again; default: one that lives as long as the run.
+            store: the folder or URL where results are kept and found again; default: one that lives as long as the
+                run.
             on_event: called with each node's event as it completes.
             engine: which of Polars' engines runs the plans; default: in-memory in development, else Polars' choice.
 
@@ -132,7 +135,8 @@ class FlowRun:
         self.errors: dict[int, NodeError] = {}
         self._manifests: dict[int, Manifest] = {}
         self._names = node_names(flow.graph)
-        self.store = store if isinstance(store, ResultStore) else ResultStore(Path(store or self._own_folder()))
+        opened = store if isinstance(store, ResultStore) else ResultStore(store or self._own_folder())
+        self.store = opened.of_run(uuid4().hex)
 
     def _own_folder(self) -> str:
         """A folder that goes away with the run."""

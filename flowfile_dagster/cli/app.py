@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from flowfile_dagster.cli import check, impact, lineage, run, show, test
+from flowfile_dagster.cli import check, gc, impact, lineage, run, show, test
 from flowfile_dagster.errors import FlowfileDagsterError
 
 EXIT_UNUSABLE = 2
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives the exit code."""
     parser = argparse.ArgumentParser(prog="flowfile-dagster", description="Flowfile flows without the editor.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (check, show, lineage, impact, run, test):
+    for command in (check, show, lineage, impact, run, test, gc):
         command.add_parser(commands)
     options = parser.parse_args(arguments)
     try:

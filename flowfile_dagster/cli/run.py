@@ -11,7 +11,8 @@ from typing import Any
 
 from flowfile_dagster.api import Flow, FlowRun, load_flow
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
-from flowfile_dagster.errors import ParameterError
+from flowfile_dagster.errors import ParameterError, StoreError
+from flowfile_dagster.store.store import ResultStore
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,7 +28,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter's value")
     parser.add_argument("--select", nargs="+", metavar="NODE", help="ids or references of the nodes that are wanted")
     parser.add_argument("--root", type=Path, help="the folder that relative paths in the flow stand under")
-    parser.add_argument("--store", type=Path, help="keep results in this folder, and reuse what is there")
+    parser.add_argument("--store", help="keep results in this folder or object store (s3://…), and reuse what is there")
+    parser.add_argument("--read-from", metavar="STORE", help="reuse the results of this store too; it is not written")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(execute=execute)
 
@@ -39,7 +41,7 @@ def execute(options: argparse.Namespace) -> int:
     run = flow.run(
         options.mode or flow.graph.execution_mode,
         targets=options.select,
-        store=options.store,
+        store=_open_store(options.store, options.read_from),
         on_event=progress,
         engine=options.engine,
     )
@@ -53,6 +55,12 @@ def execute(options: argparse.Namespace) -> int:
         for error in run.errors.values():
             print(error, file=sys.stderr)
     return 0 if run.is_success else 1
+
+
+def _open_store(location: str | None, read_from: str | None) -> ResultStore | None:
+    if location is None and read_from is not None:
+        raise StoreError(read_from, "--read-from needs --store, where new results are kept")
+    return None if location is None else ResultStore(location, read_from=read_from)
 
 
 def _parameters(flow: Path, given: list[str]) -> Mapping[str, str]:
@@ -83,7 +91,8 @@ def _outcome(event: NodeEvent) -> str:
         case NodeComputed():
             rows = ", ".join(f"{table.rows:,} rows" for table in event.manifest.outputs.values()) or "written"
             fused = f", {len(event.fused)} nodes fused into it" if event.fused else ""
-            return f"{rows} in {event.seconds:.2f} s ({event.why}{fused})"
+            damage = f"; {event.damage}" if event.damage else ""
+            return f"{rows} in {event.seconds:.2f} s ({event.why}{fused}){damage}"
         case NodeReused():
             return "hit"
         case NodeFailed():

@@ -15,7 +15,7 @@ from flowfile_dagster.compile.compiler import compile_flow
 from flowfile_dagster.compile.form import BrokenFlow, to_json
 from flowfile_dagster.errors import FlowFileError
 from flowfile_dagster.flow.text import read_flow_text
-from flowfile_dagster.store.index import write_json
+from flowfile_dagster.store.local_files import write_json
 from flowfile_dagster.store.store import ResultStore
 
 

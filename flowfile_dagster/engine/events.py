@@ -20,13 +20,17 @@ class NodeReused:
 
 @dataclass(frozen=True)
 class NodeComputed:
-    """The node ran. `why`: what made it miss (``first``, ``settings``, ``source``, ``upstream``, ``version``, …)."""
+    """The node ran. `why`: what made it miss (``first``, ``settings``, ``source``, ``upstream``, ``version``, …).
+
+    `damage` tells of the stored result where that was there and could not be used.
+    """
 
     node_id: int
     manifest: Manifest
     why: str
     seconds: float
     fused: tuple[int, ...] = ()
+    damage: str = ""
 
 
 @dataclass(frozen=True)

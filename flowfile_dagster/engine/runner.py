@@ -268,7 +268,8 @@ class _Run:
             self._keep(segment.root, found)
             return NodeReused(segment.root, found, fused)
         previous = self.latest(self.graph.nodes[segment.root])
-        why = explain_miss(parts, None if previous is None else previous.parts)
+        damage = self.store.damages.get(node_hash)
+        why = "damaged" if damage else explain_miss(parts, None if previous is None else previous.parts)
         started = time.perf_counter()
         result = self._compute(segment, members, context, is_target=is_target)
         seconds = time.perf_counter() - started
@@ -284,7 +285,7 @@ class _Run:
             seconds=seconds,
         )
         self._keep(segment.root, manifest)
-        return NodeComputed(segment.root, manifest, why, seconds, fused)
+        return NodeComputed(segment.root, manifest, why, seconds, fused, str(damage or ""))
 
     def _without_target(self, state: SourceState, node: FlowNode) -> SourceState:
         """A flow may read the file that it then replaces."""

@@ -114,7 +114,7 @@ def _build_step(
     )
     def run_flow(context: dg.AssetExecutionContext) -> Iterator[StepEvent]:
         io_manager: FlowfileIOManager = context.resources.original_resource_dict[IO_MANAGER_KEY]
-        store = io_manager.open_store(context.instance)
+        store = io_manager.open_store(context.instance).of_run(context.run_id)
         launched: LaunchSettings = context.resources.original_resource_dict[launch_key]
         document = source.read_document(flow)
         given = {**config.parameters, **launched.parameters}

@@ -35,6 +35,7 @@ from flowfile_dagster.orchestration.renames import Renames
 from flowfile_dagster.orchestration.specs import SpecBuilder
 from flowfile_dagster.orchestration.target import FlowAssets
 from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY, FlowfileTranslator
+from flowfile_dagster.store.objects import is_url
 
 _log = logging.getLogger(__name__)
 
@@ -227,9 +228,11 @@ def _build_assets(
 
 
 def _store_folder(io_manager: FlowfileIOManager) -> Path | None:
-    """Where results are, as far as that is known without an instance."""
-    if io_manager.base_path:
-        return Path(io_manager.base_path)
+    """Where results are, as far as that is known without an instance and without a network."""
+    given = io_manager.base_path
+    location = given.get_value() if isinstance(given, dg.EnvVar) else given
+    if location:
+        return None if is_url(location) else Path(location)
     home = os.environ.get("DAGSTER_HOME")
     return Path(home) / "storage" / STORE_FOLDER if home else None
 

@@ -16,7 +16,8 @@ from flowfile_dagster.engine.collect import collect
 from flowfile_dagster.errors import StoreError
 from flowfile_dagster.plan.node_hash import canonical_hash
 from flowfile_dagster.store.index import StoredTable
-from flowfile_dagster.store.store import Ref, ResultStore
+from flowfile_dagster.store.refs import Ref
+from flowfile_dagster.store.store import ResultStore
 
 STORE_FOLDER = "flowfile"
 
@@ -40,14 +41,27 @@ class FlowfileIOManager(dg.ConfigurableIOManager):
     can store Polars frames and Arrow tables of their own.
 
     Attributes:
-        base_path: the folder of the store; default: ``flowfile`` in the instance's storage folder.
+        base_path: the folder of the store, or the URL of a prefix in an object store (``s3://bucket/prefix``);
+            default: ``flowfile`` in the instance's storage folder.
+        read_from: a second store, folder or URL, whose results are used where this one has none, such as production's
+            for a branch. It is never written to.
+        storage_options: what fsspec wants to know for URLs, such as ``{"key": EnvVar("S3_KEY")}``; default: the
+            environment tells.
     """
 
     base_path: str | None = None
+    read_from: str | None = None
+    storage_options: dict[str, str] | None = None
 
     def open_store(self, instance: dg.DagsterInstance) -> ResultStore:
-        """The store that this IO manager keeps results in."""
-        return ResultStore(Path(self.base_path or Path(instance.storage_directory()) / STORE_FOLDER))
+        """The store that this IO manager keeps results in.
+
+        Raises:
+            StoreError: a URL cannot be used.
+            MissingExtraError: the library for a URL is not installed.
+        """
+        location = self.base_path or Path(instance.storage_directory()) / STORE_FOLDER
+        return ResultStore(location, read_from=self.read_from, options=self.storage_options)
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Make the result the latest of its asset, or of its partition; store it first if it is a frame.
@@ -56,7 +70,7 @@ class FlowfileIOManager(dg.ConfigurableIOManager):
         """
         if obj is None:
             return
-        store = self.open_store(_instance(context))
+        store = self.open_store(_instance(context)).of_run(context.run_id)
         if isinstance(obj, StoredResult):
             publish_result(store, context.asset_key, _only_partition(context), obj, context.run_id)
             return
@@ -79,7 +93,7 @@ class FlowfileIOManager(dg.ConfigurableIOManager):
         Raises:
             StoreError: the asset, or one of the partitions, has no stored result.
         """
-        store = self.open_store(_instance(context))
+        store = self.open_store(_instance(context)).of_run(_run_id(context))
         wanted = context.dagster_type.typing_type
         if not context.has_asset_partitions:
             return _read(store, _find(store, context.asset_key, None), wanted)
@@ -110,11 +124,15 @@ def _find(store: ResultStore, asset_key: dg.AssetKey, partition: str | None) -> 
     name = asset_key.to_user_string() if partition is None else f"{asset_key.to_user_string()}, partition {partition},"
     ref = store.latest(ref_key(asset_key, partition))
     manifest = None if ref is None else store.find(ref.node_hash)
-    if ref is None or manifest is None:
-        raise StoreError(str(store.base), f"asset {name} has no result; materialize it")
-    if ref.handle not in manifest.outputs:
-        raise StoreError(str(store.base), f"asset {name} was written to its file and not stored; read the file")
-    return manifest.outputs[ref.handle]
+    if ref is not None and manifest is not None and ref.handle in manifest.outputs:
+        return manifest.outputs[ref.handle]
+    if manifest is not None:
+        cause = "was written to its file and not stored; read the file"
+    elif ref is not None and ref.node_hash in store.damages:
+        cause = f"has a result that cannot be used, {store.damages[ref.node_hash]}; materialize it again"
+    else:
+        cause = "has no result; materialize it"
+    raise StoreError(store.location, f"asset {name} {cause}")
 
 
 def _read(store: ResultStore, table: StoredTable, wanted: object) -> Loaded:
@@ -144,6 +162,14 @@ def _instance(context: dg.InputContext | dg.OutputContext) -> dg.DagsterInstance
     if isinstance(context, dg.InputContext):
         return context.instance
     return context.step_context.instance
+
+
+def _run_id(context: dg.InputContext) -> str:
+    """The run that wants an input; empty text for one that is loaded outside of any."""
+    try:
+        return context.step_context.run_id
+    except dg.DagsterInvariantViolationError:
+        return ""
 
 
 def _only_partition(context: dg.OutputContext) -> str | None:

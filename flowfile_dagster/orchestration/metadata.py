@@ -11,7 +11,7 @@ import dagster as dg
 from flowfile_dagster.columns.schema import explain_difference, schema_from_json, schema_to_json
 from flowfile_dagster.compile.form import CompiledFlow, CompiledNode, CompiledSegment, SchemaText
 from flowfile_dagster.engine.events import NodeComputed, NodeReused
-from flowfile_dagster.engine.preview import render_preview
+from flowfile_dagster.engine.preview import SAMPLED_ROWS, render_preview
 from flowfile_dagster.orchestration.redaction import NOTHING, Redaction
 from flowfile_dagster.orchestration.settings import settings_markdown, snippet_markdown
 from flowfile_dagster.store.index import StoredTable
@@ -130,7 +130,7 @@ def _table_metadata(
     metadata: dict[str, Any] = {
         "dagster/row_count": table.rows,
         "dagster/size_bytes": table.bytes,
-        "flowfile/preview": dg.MetadataValue.md(render_preview(store.scan(table), table.rows, redaction.hides)),
+        "flowfile/preview": dg.MetadataValue.md(render_preview(store.scan(table, SAMPLED_ROWS), table.rows, redaction.hides)),
         "flowfile/schema": dg.MetadataValue.json(schema),
         "flowfile/stored_at": dg.MetadataValue.path(str(store.path(table))),
     }

@@ -25,7 +25,8 @@ from flowfile_dagster.plan.checked import checked_nodes
 from flowfile_dagster.plan.fusion import performance_segments
 from flowfile_dagster.plan.segments import Segment, development_segments
 from flowfile_dagster.store.index import Manifest
-from flowfile_dagster.store.store import Ref, ResultStore
+from flowfile_dagster.store.refs import Ref
+from flowfile_dagster.store.store import ResultStore
 
 #: What a step tells Dagster.
 StepEvent: TypeAlias = dg.MaterializeResult[StoredResult] | dg.AssetCheckResult
@@ -144,6 +145,8 @@ class FlowStep:
                 if not event.is_deliberate:
                     self._not_run.append(event.node_id)
                 self._context.log.info(f"{graph.location(event.node_id)}: skipped, {event.because}")
+            case NodeComputed() if event.damage:
+                self._context.log.warning(f"{graph.location(event.node_id)}: computed again, {event.damage}")
             case _:
                 pass
 

@@ -2,72 +2,141 @@
 
 from __future__ import annotations
 
-import hashlib
+import filecmp
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from uuid import uuid4
+from typing import Protocol
 
 import polars as pl
 
-from flowfile_dagster.errors import DataError
+from flowfile_dagster.errors import DataError, StoreError
+from flowfile_dagster.store.digest import hash_result, hashed_while_written
+from flowfile_dagster.store.fingerprints import FingerprintMemory
+from flowfile_dagster.store.index import DamageError, StoredTable
+from flowfile_dagster.store.local_files import temporary_name
 
-_CHUNK = 1 << 20
+BLOBS = "data"
+
+#: Batches of one size make equal tables equal files, however the engine that made them divided its work.
+_ROWS_PER_BATCH = 1 << 17
+
+#: Reading so small a file costs less than remembering that it is whole (bytes).
+_READ_AGAIN = 1 << 20
 
 
-@contextmanager
-def published_by_replace(path: Path) -> Iterator[Path]:
-    """A unique temporary name beside `path`; what is written there replaces `path` if the block succeeds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{uuid4().hex}.tmp"
-    try:
-        yield temporary
+class Blobs(Protocol):
+    """The data files of a store."""
+
+    def write(self, table: pl.DataFrame) -> StoredTable:
+        """Store a table.
+
+        Raises:
+            DataError: a column holds Python objects, which Arrow cannot store.
+            StoreError: the file cannot be written; nothing is left of it.
+        """
+
+    def check(self, table: StoredTable) -> bool:
+        """Whether the file of a table is there and whole; False where it is not there.
+
+        Raises:
+            DamageError: it is there, and is not what was written.
+        """
+
+    def path(self, table: StoredTable) -> Path:
+        """The file of a table on this machine.
+
+        Raises:
+            StoreError: it cannot be brought here.
+        """
+
+
+def blob_name(content_hash: str) -> str:
+    """The file of a content hash within the store."""
+    return f"{BLOBS}/{content_hash[:2]}/{content_hash}.arrow"
+
+
+class LocalBlobs:
+    """Data files below one local folder. A large file that was found whole is not read again until it changes."""
+
+    def __init__(self, base: Path, fingerprints: Path) -> None:
+        self._base = base
+        self._memory = FingerprintMemory(fingerprints, lambda path: hash_result(path)[0])
+
+    def path(self, table: StoredTable) -> Path:
+        """See `Blobs.path`."""
+        return self._base / blob_name(table.content_hash)
+
+    def check(self, table: StoredTable) -> bool:
+        """See `Blobs.check`."""
+        path = self.path(table)
+        try:
+            size = path.stat().st_size
+            if size != table.bytes:
+                raise DamageError(f"it has {size:,} bytes instead of {table.bytes:,}")
+            if self._content_hash(path, size) != table.content_hash:
+                raise DamageError("its content hash differs")
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise StoreError(str(path), f"cannot be read: {error.strerror}") from error
+        return True
+
+    def _content_hash(self, path: Path, size: int) -> str:
+        return hash_result(path)[0] if size <= _READ_AGAIN else self._memory.content_hash(path)
+
+    def write(self, table: pl.DataFrame) -> StoredTable:
+        """See `Blobs.write`."""
+        with self.staged(table) as (temporary, stored):
+            self.keep(temporary, stored)
+        return stored
+
+    @contextmanager
+    def staged(self, table: pl.DataFrame) -> Iterator[tuple[Path, StoredTable]]:
+        """A table in a temporary file, which is gone when the block ends if it was not moved away."""
+        for name, dtype in table.schema.items():
+            if dtype == pl.Object:
+                raise DataError(f"column {name!r} holds Python objects, which cannot be stored; give it a Polars type")
+        temporary = temporary_name(self._base / BLOBS)
+        try:
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+            with hashed_while_written(temporary) as digest:
+                table.write_ipc(temporary, compression="uncompressed", record_batch_size=_ROWS_PER_BATCH)
+            yield temporary, StoredTable(digest.content_hash, digest.size, table.height, table.schema)
+        except OSError as error:
+            cause = f"a result cannot be written: {error.strerror or error}"
+            raise StoreError(str(temporary.parent), cause) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def keep(self, temporary: Path, stored: StoredTable) -> None:
+        """Put a finished file into place, or use the one that is there."""
+        path = self.path(stored)
+        if self._is_there(temporary, path, stored):
+            try:
+                self._settle(path, stored)
+                return
+            except FileNotFoundError:
+                pass  # collected as garbage just now
+        path.parent.mkdir(exist_ok=True)
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # garbage collection looks at it just now, and puts it back
+            self._settle(path, stored)
 
+    def _settle(self, path: Path, stored: StoredTable) -> None:
+        """Remember that a file is whole; its time tells garbage collection that it is in use."""
+        if stored.bytes <= _READ_AGAIN:
+            os.utime(path)
+        else:
+            self._memory.settle(path, stored.content_hash)
 
-def write_table(folder: Path, table: pl.DataFrame) -> tuple[str, int]:
-    """Write a table into the blob folder; gives its content hash (sha256 of the file) and size in bytes.
-
-    Raises:
-        DataError: a column holds Python objects, which Arrow cannot store.
-    """
-    for name, dtype in table.schema.items():
-        if dtype == pl.Object:
-            raise DataError(f"column {name!r} holds Python objects, which cannot be stored; give it a Polars type")
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{uuid4().hex}.tmp"
-    try:
-        table.write_ipc(temporary, compression="uncompressed")
-        content_hash, size = hash_file(temporary)
-        path = blob_path(folder, content_hash)
-        if not _has_size(path, size):
-            path.parent.mkdir(exist_ok=True)
-            temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return content_hash, size
-
-
-def _has_size(path: Path, size: int) -> bool:
-    """Whether the file is there whole; one that was cut off is replaced by the same content."""
-    try:
-        return path.stat().st_size == size
-    except OSError:
-        return False
-
-
-def blob_path(folder: Path, content_hash: str) -> Path:
-    """Where a content hash lives."""
-    return folder / content_hash[:2] / f"{content_hash}.arrow"
-
-
-def hash_file(path: Path) -> tuple[str, int]:
-    """sha256 (hex) and size in bytes of a file."""
-    digest, size = hashlib.sha256(), 0
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-    return digest.hexdigest(), size
+    def _is_there(self, temporary: Path, path: Path, stored: StoredTable) -> bool:
+        try:
+            if not self.check(stored):
+                return False
+        except DamageError:
+            return False
+        if not filecmp.cmp(temporary, path, shallow=False):
+            raise StoreError(str(path), "another result with the same content hash is stored; remove it and run again")
+        return True

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from flowfile_dagster.columns.schema import schema_from_json, schema_to_json
 from flowfile_dagster.errors import SettingsError
-from flowfile_dagster.store.blobs import published_by_replace
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+MANIFESTS = "nodes"
+
+
+class DamageError(Exception):
+    """A file of the store is not as it was written; the text says in what way."""
 
 
 @dataclass(frozen=True)
@@ -53,45 +57,51 @@ class Manifest:
     created: str = ""
 
 
-def manifest_path(folder: Path, node_hash: str) -> Path:
-    """Where a node hash lives."""
-    return folder / node_hash[:2] / f"{node_hash}.json"
+def manifest_name(node_hash: str) -> str:
+    """The file of a node hash within the store."""
+    return f"{MANIFESTS}/{node_hash[:2]}/{node_hash}.json"
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Publish a manifest by replace."""
+def manifest_to_bytes(manifest: Manifest) -> bytes:
+    """The content of a manifest's file: JSON with a checksum of everything else in it."""
     value = asdict(manifest)
     value["format"] = FORMAT_VERSION
     value["outputs"] = {
         handle: {**asdict(table), "schema": schema_to_json(table.schema)} for handle, table in manifest.outputs.items()
     }
-    write_json(manifest_path(folder, manifest.node_hash), value)
+    return json.dumps({**value, "checksum": _checksum(value)}, ensure_ascii=False, sort_keys=True).encode()
 
 
-def read_manifest(folder: Path, node_hash: str) -> Manifest | None:
-    """The manifest of a node hash; None where there is none that can be read in this format."""
-    value = read_json(manifest_path(folder, node_hash))
-    if value is None or value.get("format") != FORMAT_VERSION or value.get("node_hash") != node_hash:
+def manifest_from_bytes(content: bytes, node_hash: str) -> Manifest | None:
+    """The manifest of a node hash; None for one of another format, whose fields mean other things.
+
+    Raises:
+        DamageError: the file is cut off, was changed, or belongs to another node.
+    """
+    try:
+        value = json.loads(content)
+    except ValueError:
+        raise DamageError("it is no JSON text") from None
+    if not isinstance(value, dict):
+        raise DamageError("it is no JSON object")
+    checksum = value.pop("checksum", None)
+    if checksum is None and value.get("format") != FORMAT_VERSION:
         return None
+    if checksum != _checksum(value):
+        raise DamageError("its checksum differs")
+    if value.get("format") != FORMAT_VERSION:
+        return None
+    if value.get("node_hash") != node_hash:
+        raise DamageError("it belongs to another node hash")
     try:
         return _parse_manifest(value)
     except (AttributeError, KeyError, TypeError, ValueError, SettingsError):
-        return None
+        raise DamageError("it has other fields than a manifest") from None
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Publish a JSON file by replace."""
-    with published_by_replace(path) as temporary:
-        temporary.write_text(json.dumps(value, ensure_ascii=False, sort_keys=True), encoding="utf-8")
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """A JSON object from a file; None where the file is absent or holds none."""
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
+def _checksum(value: Mapping[str, Any]) -> str:
+    """sha256 of the JSON text with sorted keys and no spaces."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _parse_manifest(value: Mapping[str, Any]) -> Manifest:

@@ -1,82 +1,154 @@
 """The result store: content-addressed Arrow files, like git. Knows hashes, text keys and frames, no nodes.
 
-Layout under the base folder::
+Layout under the base folder or URL::
 
-    data/<aa>/<content hash>.arrow     immutable Arrow IPC files
-    nodes/<aa>/<node hash>.json        manifests: content hashes, rows, bytes, schemas, timings
-    refs/<key…>.json                   which node hash the latest materialization of a key has
-    fingerprints/<aa>/<hash>.json      content hashes of source files, by path, size, time and inode
+    data/<aa>/<content hash>.arrow         immutable Arrow IPC files
+    nodes/<aa>/<node hash>.json            manifests: content hashes, rows, bytes, schemas, timings, a checksum
+    refs/<key…>.json                       which node hash the latest materialization of a key has
+    refs/<key…>.runs/<run id>.json         which one each run made
+
+and on this machine, for a local store in the same folder::
+
+    fingerprints/<aa>/<hash>.json          content hashes of source files, by path, size, times and inode
+    verified/<aa>/<hash>.json              the same for data files, so that each is read for its hash once
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from copy import copy
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
 
 import polars as pl
 
-from flowfile_dagster.store.blobs import blob_path, write_table
+from flowfile_dagster.store.blobs import Blobs, LocalBlobs, blob_name
+from flowfile_dagster.store.files import StoreFiles
 from flowfile_dagster.store.index import (
+    DamageError,
     Manifest,
     StoredTable,
     Written,
-    manifest_path,
-    read_json,
-    read_manifest,
-    write_json,
-    write_manifest,
+    manifest_from_bytes,
+    manifest_name,
+    manifest_to_bytes,
 )
+from flowfile_dagster.store.local_files import LocalFolder
+from flowfile_dagster.store.mapped import scan_mapped
+from flowfile_dagster.store.objects import CopiedBlobs, ObjectFolder, copies_folder, is_url
+from flowfile_dagster.store.refs import Ref, ref_from_bytes, ref_name, ref_to_bytes
 
-#: Longer parts of a key are cut and told apart by a hash: file systems allow 255 bytes.
-MAX_NAME = 120
+FINGERPRINTS = "fingerprints"
+VERIFIED = "verified"
 
 
 @dataclass(frozen=True)
-class Ref:
-    """What the latest materialization of a key points to."""
+class Damage:
+    """A file that is not as it was written, and in what way."""
 
-    node_hash: str
-    handle: str
-    run_id: str = ""
+    path: str
+    cause: str
+
+    def __str__(self) -> str:
+        return f"{self.path} is damaged: {self.cause}"
 
 
 class ResultStore:
-    """Results under one local base folder. Opening it creates nothing."""
+    """Results under one base folder or URL. Opening it creates nothing.
 
-    def __init__(self, base: Path) -> None:
-        self.base = base
-        self._data = base / "data"
-        self._nodes = base / "nodes"
+    Args:
+        location: a folder, or the URL of a prefix in an object store.
+        read_from: another store, whose results count as results of this one. It is never written to.
+        options: what fsspec wants to know for URLs, credentials among it. Default: the environment tells.
+        verified: where to remember which data files were found whole; default: in the store.
+
+    Attributes:
+        base: the folder on this machine: the store itself, or what is kept here of an object store.
+        damages: what `find` found damaged, by node hash.
+
+    Raises:
+        StoreError: the URL cannot be used.
+        MissingExtraError: the library for the URL is not installed.
+    """
+
+    def __init__(
+        self,
+        location: Path | str,
+        *,
+        read_from: Path | str | None = None,
+        options: Mapping[str, Any] | None = None,
+        verified: Path | None = None,
+    ) -> None:
+        self.damages: dict[str, Damage] = {}
+        self.files: StoreFiles
+        self._blobs: Blobs
+        self._run_id = ""
+        if is_url(str(location)):
+            remote = ObjectFolder(str(location), options)
+            self.base = copies_folder(remote.location)
+            self.files, self._blobs = remote, CopiedBlobs(remote, self.base)
+        else:
+            self.base = Path(location)
+            self.files, self._blobs = LocalFolder(self.base), LocalBlobs(self.base, verified or self.base / VERIFIED)
+        self._read_from = ResultStore(read_from, options=options, verified=self.base / VERIFIED) if read_from else None
+
+    @property
+    def location(self) -> str:
+        """The folder or URL."""
+        return self.files.location
+
+    def of_run(self, run_id: str) -> ResultStore:
+        """The store as a run sees it: what the run published comes first, and its refs are kept beside the latest."""
+        store = copy(self)
+        store._run_id = run_id
+        return store
 
     def find(self, node_hash: str) -> Manifest | None:
-        """The result of a node hash, if all of its files are there in full size."""
-        manifest = read_manifest(self._nodes, node_hash)
-        if manifest is None or not all(self._is_whole(table) for table in manifest.outputs.values()):
-            return None
-        return manifest
+        """The result of a node hash, if all of its files are there and whole. Finding it keeps it from collection.
+
+        What is damaged counts as not there and is noted in `damages`.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        manifest = self._look_here(node_hash)
+        if manifest is not None and self.files.touch(manifest_name(node_hash)):
+            return manifest
+        return None if self._read_from is None else self._read_from.look_up(node_hash)
+
+    def look_up(self, node_hash: str) -> Manifest | None:
+        """Like `find`, but leaves no trace.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        manifest = self._look_here(node_hash)
+        return self._read_from.look_up(node_hash) if manifest is None and self._read_from is not None else manifest
 
     def path(self, table: StoredTable) -> Path:
-        """The Arrow file of a stored table."""
-        return blob_path(self._data, table.content_hash)
+        """The Arrow file of a stored table on this machine.
 
-    def manifest_path(self, node_hash: str) -> Path:
-        """The manifest file of a node hash."""
-        return manifest_path(self._nodes, node_hash)
+        Raises:
+            StoreError: it cannot be copied here, or its content is damaged.
+        """
+        if self._read_from is not None and not self._is_here(table):
+            return self._read_from.path(table)
+        return self._blobs.path(table)
 
-    def scan(self, table: StoredTable) -> pl.LazyFrame:
-        """A lazy scan of a stored table."""
-        if not table.schema:
-            return pl.LazyFrame()
-        return pl.scan_ipc(self.path(table))
+    def scan(self, table: StoredTable, rows: int | None = None) -> pl.LazyFrame:
+        """A lazy frame over a stored table, or over what holds at least the first `rows` of it."""
+        return scan_mapped(self.path(table), table.schema, rows)
 
     def write(self, table: pl.DataFrame) -> StoredTable:
-        """Store a table; without a manifest that names it, it does not exist yet."""
-        content_hash, size = write_table(self._data, table)
-        return StoredTable(content_hash, size, table.height, table.schema)
+        """Store a table; without a manifest that names it, it does not exist yet.
+
+        Raises:
+            DataError: a column holds Python objects.
+            StoreError: it cannot be written; nothing is left of it.
+        """
+        return self._blobs.write(table)
 
     def record(
         self,
@@ -88,36 +160,67 @@ class ResultStore:
         written: Written | None = None,
         seconds: float = 0.0,
     ) -> Manifest:
-        """Publish a result under one or more hashes; gives the manifest of the first."""
+        """Publish a result under one or more hashes; gives the manifest of the first.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
         created = datetime.now(timezone.utc).isoformat(timespec="seconds")
         handles = None if open_handles is None else tuple(open_handles)
         manifests = [
             Manifest(node_hash, outputs, parts or {}, handles, written, seconds, created) for node_hash in node_hashes
         ]
         for manifest in reversed(manifests):
-            write_manifest(self._nodes, manifest)
+            self.files.write(manifest_name(manifest.node_hash), manifest_to_bytes(manifest))
+            self.damages.pop(manifest.node_hash, None)
         return manifests[0]
 
     def publish(self, key: Sequence[str], ref: Ref) -> None:
-        """Make `ref` the latest materialization of `key`."""
-        write_json(self._ref_path(key), asdict(ref))
+        """Make `ref` the latest materialization of `key`, and that of this run.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        content = ref_to_bytes(Ref(ref.node_hash, ref.handle, ref.run_id or self._run_id))
+        if self._run_id:
+            self.files.write(ref_name(key, self._run_id), content)
+        self.files.write(ref_name(key), content)
 
     def latest(self, key: Sequence[str]) -> Ref | None:
-        """The latest materialization of `key`."""
-        value = read_json(self._ref_path(key)) or {}
-        ref = Ref(*(str(value.get(field) or "") for field in ("node_hash", "handle", "run_id")))
-        return ref if ref.node_hash else None
+        """The materialization of `key` by this run, else the latest.
 
-    def _ref_path(self, key: Sequence[str]) -> Path:
-        return self.base.joinpath("refs", *(_safe(part) for part in key[:-1]), f"{_safe(key[-1])}.json")
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        own = ref_from_bytes(self.files.read(ref_name(key, self._run_id))) if self._run_id else None
+        ref = own or ref_from_bytes(self.files.read(ref_name(key)))
+        return self._read_from.latest(key) if ref is None and self._read_from is not None else ref
 
-    def _is_whole(self, table: StoredTable) -> bool:
+    def _look_here(self, node_hash: str) -> Manifest | None:
+        manifest = self._read_manifest(node_hash)
+        if manifest is not None and not all(self._is_whole(table, node_hash) for table in manifest.outputs.values()):
+            return None
+        return manifest
+
+    def _read_manifest(self, node_hash: str) -> Manifest | None:
+        name = manifest_name(node_hash)
+        content = self.files.read(name)
         try:
-            return self.path(table).stat().st_size == table.bytes
-        except OSError:
+            return None if content is None else manifest_from_bytes(content, node_hash)
+        except DamageError as error:
+            self.damages[node_hash] = Damage(f"{self.location}/{name}", str(error))
+            return None
+
+    def _is_whole(self, table: StoredTable, node_hash: str) -> bool:
+        try:
+            if self._blobs.check(table):
+                return True
+        except DamageError as error:
+            self.damages[node_hash] = Damage(f"{self.location}/{blob_name(table.content_hash)}", str(error))
+        return self._read_from is not None and self._read_from._is_whole(table, node_hash)
+
+    def _is_here(self, table: StoredTable) -> bool:
+        try:
+            return self._blobs.check(table)
+        except DamageError:
             return False
-
-
-def _safe(part: str) -> str:
-    name = quote(part, safe="").replace(".", "%2E") or "%"
-    return name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"

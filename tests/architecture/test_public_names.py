@@ -40,6 +40,7 @@ def test_public_names_are_these() -> None:
         "TriggerConfig",
         "Unique",
         "build_definitions",
+        "build_gc_schedule",
         "find_tests",
         "flowfile_alert_sensor",
         "flowfile_executor",

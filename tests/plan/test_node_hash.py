@@ -21,7 +21,7 @@ from flowfile_dagster.plan.node_hash import (
     settings_hash,
 )
 from flowfile_dagster.plan.sources import fingerprint_sources
-from flowfile_dagster.store.blobs import hash_file
+from flowfile_dagster.store.digest import hash_source
 from tests.factories import JsonObject, formula, manual, node, read_csv, write_flow
 
 FILTER: JsonObject = {
@@ -217,7 +217,7 @@ def test_source_counts_by_content_wherever_it_lies_and_whenever_it_was_touched(t
         reader = read_node(tmp_path, read_csv(3, path))
         graph = load_flow(tmp_path / "f.json").graph
         sources = reader.kind.sources(reader.settings, graph)
-        return settings_hash(reader), fingerprint_sources(sources, lambda file: hash_file(file)[0])
+        return settings_hash(reader), fingerprint_sources(sources, hash_source)
 
     here, there = tmp_path / "a.csv", tmp_path / "deep" / "b.csv"
     there.parent.mkdir()

@@ -1,81 +1,115 @@
-import hashlib
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
+import xxhash
 
-from flowfile_dagster.errors import DataError
-from flowfile_dagster.store.blobs import blob_path, hash_file, published_by_replace, write_table
+from flowfile_dagster.errors import DataError, StoreError
+from flowfile_dagster.store.blobs import LocalBlobs
+from flowfile_dagster.store.index import DamageError
 
 TABLE = pl.DataFrame({"a": [1, 2], "b": ["x", None]})
+WRITER_WITHOUT_SPACE = """
+import resource, sys; from pathlib import Path; import polars as pl
+from flowfile_dagster.store.blobs import LocalBlobs
+import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+base = Path(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+LocalBlobs(base, base / "verified").write(pl.DataFrame({"a": range(100_000)}))
+"""
 
 
-def files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+@pytest.fixture
+def blobs(tmp_path: Path) -> LocalBlobs:
+    return LocalBlobs(tmp_path, tmp_path / "verified")
 
 
-def test_table_lies_under_the_hash_of_its_bytes(tmp_path: Path) -> None:
-    content_hash, size = write_table(tmp_path, TABLE)
-    path = tmp_path / content_hash[:2] / f"{content_hash}.arrow"
-    assert files(tmp_path) == [path]
-    assert (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size) == (content_hash, size)
+def data_files(base: Path) -> list[Path]:
+    return sorted(path for path in (base / "data").rglob("*") if path.is_file())
+
+
+def test_table_lies_under_the_hash_of_its_bytes(tmp_path: Path, blobs: LocalBlobs) -> None:
+    stored = blobs.write(TABLE)
+    path = tmp_path / "data" / stored.content_hash[:2] / f"{stored.content_hash}.arrow"
+    assert data_files(tmp_path) == [path] == [blobs.path(stored)]
+    content = path.read_bytes()
+    assert (xxhash.xxh3_128_hexdigest(content), len(content)) == (stored.content_hash, stored.bytes)
+    assert (stored.rows, stored.schema) == (2, TABLE.schema)
     assert pl.read_ipc(path, memory_map=False).equals(TABLE)
 
 
-def test_equal_tables_share_one_file_that_is_never_rewritten(tmp_path: Path) -> None:
-    content_hash, _ = write_table(tmp_path, TABLE)
-    before = blob_path(tmp_path, content_hash).stat()
-    assert write_table(tmp_path, TABLE.clone())[0] == content_hash
-    after = blob_path(tmp_path, content_hash).stat()
-    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-    assert len(files(tmp_path)) == 1
+def test_large_table_has_the_hash_of_its_whole_file(blobs: LocalBlobs) -> None:
+    rows = 700_000
+    table = pl.select(a=pl.int_range(rows), b=pl.int_range(rows).cast(pl.String), c=pl.int_range(rows) * 0.5)
+    for part in (table, pl.concat([table, table.reverse()], rechunk=False)):
+        stored = blobs.write(part)
+        assert xxhash.xxh3_128_hexdigest(blobs.path(stored).read_bytes()) == stored.content_hash
+
+
+def test_equal_tables_share_one_file_that_is_never_rewritten(tmp_path: Path, blobs: LocalBlobs) -> None:
+    first = blobs.write(TABLE)
+    before = blobs.path(first).stat()
+    assert blobs.write(TABLE.clone()) == first
+    assert blobs.path(first).stat().st_ino == before.st_ino
+    assert len(data_files(tmp_path)) == 1
 
 
 @pytest.mark.parametrize(
     "other", [TABLE.rename({"a": "c"}), TABLE.cast({"a": pl.Int32}), TABLE.reverse(), TABLE.head(0)]
 )
-def test_tables_that_differ_have_different_hashes(tmp_path: Path, other: pl.DataFrame) -> None:
-    assert write_table(tmp_path, TABLE)[0] != write_table(tmp_path, other)[0]
+def test_tables_that_differ_have_different_hashes(blobs: LocalBlobs, other: pl.DataFrame) -> None:
+    assert blobs.write(TABLE).content_hash != blobs.write(other).content_hash
 
 
-def test_cut_off_file_is_replaced_when_its_content_is_written_again(tmp_path: Path) -> None:
-    content_hash, size = write_table(tmp_path, TABLE)
-    path = blob_path(tmp_path, content_hash)
-    path.write_bytes(path.read_bytes()[:-10])
-    write_table(tmp_path, TABLE)
-    assert hash_file(path) == (content_hash, size)
+def flip(content: bytes) -> bytes:
+    return bytes([*content[:200], content[200] ^ 1, *content[201:]])
 
 
-def test_python_objects_are_refused_and_leave_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", [TABLE, pl.DataFrame({"a": range(200_000)})], ids=["small", "large"])
+@pytest.mark.parametrize("damage", [lambda content: content[:-10], lambda content: b"", flip])
+def test_damaged_file_is_noticed_and_replaced_when_its_content_is_written_again(
+    blobs: LocalBlobs, damage: Callable[[bytes], bytes], table: pl.DataFrame
+) -> None:
+    stored = blobs.write(table)
+    content = blobs.path(stored).read_bytes()
+    blobs.path(stored).write_bytes(damage(content))
+    with pytest.raises(DamageError, match=r"bytes instead of|content hash differs"):
+        blobs.check(stored)
+    assert blobs.write(table) == stored
+    assert blobs.check(stored)
+    assert blobs.path(stored).read_bytes() == content
+
+
+@pytest.mark.parametrize("rows", [10, 200_000])
+def test_lost_file_is_not_there_and_a_touched_one_is(blobs: LocalBlobs, rows: int) -> None:
+    stored = blobs.write(pl.DataFrame({"a": range(rows)}))
+    for path in (blobs.path(stored), blobs.path(stored)):
+        path.touch()
+        assert blobs.check(stored)
+    blobs.path(stored).unlink()
+    assert not blobs.check(stored)
+
+
+def test_other_content_with_the_same_hash_is_refused(tmp_path: Path, blobs: LocalBlobs) -> None:
+    stored = blobs.write(TABLE)
+    other = tmp_path / "other.arrow"
+    other.write_bytes(blobs.path(stored).read_bytes()[:-1] + b"?")
+    with pytest.raises(StoreError, match="another result with the same content hash is stored"):
+        blobs.keep(other, stored)
+
+
+def test_python_objects_are_refused_and_leave_nothing(tmp_path: Path, blobs: LocalBlobs) -> None:
     table = pl.DataFrame({"o": pl.Series([object()], dtype=pl.Object)})
     with pytest.raises(DataError, match="column 'o' holds Python objects, which cannot be stored"):
-        write_table(tmp_path, table)
-    assert files(tmp_path) == []
+        blobs.write(table)
+    assert data_files(tmp_path) == []
 
 
-def test_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fill_the_disk(self: pl.DataFrame, file: Path, **named: object) -> None:
-        file.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(pl.DataFrame, "write_ipc", fill_the_disk)
-    with pytest.raises(OSError, match="No space left"):
-        write_table(tmp_path, TABLE)
-    assert files(tmp_path) == []
-
-
-def publish_but_stop_halfway(path: Path) -> None:
-    with published_by_replace(path) as temporary:
-        temporary.write_text("second")
-        raise KeyboardInterrupt
-
-
-def test_replacement_appears_only_when_the_block_succeeds(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "x.json"
-    with published_by_replace(path) as temporary:
-        temporary.write_text("first")
-        assert not path.exists()
-    with pytest.raises(KeyboardInterrupt):
-        publish_but_stop_halfway(path)
-    assert files(tmp_path) == [path]
-    assert path.read_text() == "first"
+def test_full_disk_is_told_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WRITER_WITHOUT_SPACE, str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert f"StoreError: {tmp_path}/data: a result cannot be written: File too large" in result.stderr
+    assert data_files(tmp_path) == []

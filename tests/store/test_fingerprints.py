@@ -5,29 +5,25 @@ from pathlib import Path
 
 import pytest
 
-from flowfile_dagster.store import fingerprints
-from flowfile_dagster.store.fingerprints import FingerprintMemory, hash_source, stat_signature
+from flowfile_dagster.store.digest import hash_source
+from flowfile_dagster.store.fingerprints import FingerprintMemory, stat_signature
 
 SECOND = 1_000_000_000
 
 
 @pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+def reads() -> list[Path]:
     """Every file whose content was read."""
-    read: list[Path] = []
-    hash_source = fingerprints.hash_source
-
-    def note(path: Path) -> str:
-        read.append(path)
-        return hash_source(path)
-
-    monkeypatch.setattr(fingerprints, "hash_source", note)
-    return read
+    return []
 
 
 @pytest.fixture
-def memory(tmp_path: Path) -> FingerprintMemory:
-    return FingerprintMemory(tmp_path / "memory")
+def memory(tmp_path: Path, reads: list[Path]) -> FingerprintMemory:
+    def note(path: Path) -> str:
+        reads.append(path)
+        return hash_source(path)
+
+    return FingerprintMemory(tmp_path / "memory", note)
 
 
 def settled(path: Path, text: str, *, age: float = 10) -> Path:
@@ -52,7 +48,7 @@ def test_unchanged_file_is_read_once(tmp_path: Path, memory: FingerprintMemory, 
 def test_memory_outlives_the_process(tmp_path: Path, memory: FingerprintMemory, reads: list[Path]) -> None:
     path = settled(tmp_path / "a.csv", "abc")
     memory.content_hash(path)
-    assert FingerprintMemory(tmp_path / "memory").content_hash(path) == sha256("abc")
+    assert FingerprintMemory(tmp_path / "memory").remembered(path) == sha256("abc")
     assert len(reads) == 1
 
 
@@ -92,16 +88,14 @@ def test_file_that_may_still_change_in_the_same_tick_is_not_remembered(
     assert memory.remembered(path) is None
 
 
-def test_file_that_changes_while_it_is_read_is_not_remembered(
-    tmp_path: Path, memory: FingerprintMemory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_that_changes_while_it_is_read_is_not_remembered(tmp_path: Path) -> None:
     path = settled(tmp_path / "a.csv", "abc")
 
     def hash_then_change(file: Path) -> str:
         settled(file, "abcdef", age=9)
         return sha256("abc")
 
-    monkeypatch.setattr(fingerprints, "hash_source", hash_then_change)
+    memory = FingerprintMemory(tmp_path / "memory", hash_then_change)
     memory.content_hash(path)
     assert memory.remembered(path) is None
 
@@ -123,21 +117,3 @@ def test_garbage_in_the_memory_is_forgotten(tmp_path: Path, memory: FingerprintM
     (entry,) = (tmp_path / "memory").rglob("*.json")
     entry.write_text(content)
     assert memory.content_hash(path) == sha256("abc")
-
-
-def test_large_file_has_the_hash_of_the_hashes_of_its_pieces(tmp_path: Path) -> None:
-    piece = fingerprints._PIECE
-    path = tmp_path / "large.bin"
-    path.write_bytes(bytes(piece) + b"rest")
-    digests = hashlib.sha256(bytes(piece)).digest() + hashlib.sha256(b"rest").digest()
-    assert hash_source(path) == hashlib.sha256(digests).hexdigest()
-
-
-def test_large_file_with_one_other_byte_has_another_hash(tmp_path: Path) -> None:
-    path = tmp_path / "large.bin"
-    content = bytearray(fingerprints._PIECE + 4)
-    path.write_bytes(content)
-    before = hash_source(path)
-    content[-1] = 1
-    path.write_bytes(content)
-    assert hash_source(path) != before

@@ -1,53 +1,75 @@
 import json
-from pathlib import Path
+import random
 from typing import Any
 
 import polars as pl
 import pytest
 
 from flowfile_dagster.store.index import (
+    DamageError,
     Manifest,
     StoredTable,
     Written,
-    manifest_path,
-    read_json,
-    read_manifest,
-    write_json,
-    write_manifest,
+    manifest_from_bytes,
+    manifest_name,
+    manifest_to_bytes,
 )
 
 SCHEMA = pl.Schema({"a": pl.Int64, "b": pl.Datetime("us", "UTC"), "c": pl.List(pl.Struct({"d": pl.Decimal(10, 2)}))})
-TABLE = StoredTable("c" * 64, 100, 3, SCHEMA)
+TABLE = StoredTable("c" * 32, 100, 3, SCHEMA)
 HASH = "ab" + "0" * 62
 FULL = Manifest(
-    HASH, {"output-0": TABLE, "output-1": TABLE}, {"settings": "s"}, ("output-1",), Written("/x", 1, 2), 0.5, "t"
+    HASH, {"output-0": TABLE, "output-1": TABLE}, {"settings": "s"}, ("output-1",), Written("/é", 1, 2), 0.5, "t"
 )
 
 
+def with_checksum(value: dict[str, Any]) -> bytes:
+    """A manifest that was written like this, rather than one that was damaged."""
+    from flowfile_dagster.store.index import _checksum
+
+    rest = {name: item for name, item in value.items() if name != "checksum"}
+    return json.dumps({**rest, "checksum": _checksum(rest)}).encode()
+
+
 @pytest.mark.parametrize("manifest", [FULL, Manifest(HASH, {}), Manifest(HASH, {"output-0": TABLE}, open_handles=())])
-def test_manifest_survives_write_and_read(tmp_path: Path, manifest: Manifest) -> None:
-    write_manifest(tmp_path, manifest)
-    assert read_manifest(tmp_path, HASH) == manifest
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [f"{HASH}.json"]
+def test_manifest_survives_write_and_read(manifest: Manifest) -> None:
+    assert manifest_from_bytes(manifest_to_bytes(manifest), HASH) == manifest
 
 
-def test_manifest_that_is_not_there_is_none(tmp_path: Path) -> None:
-    assert read_manifest(tmp_path, HASH) is None
+def test_manifest_lies_under_its_node_hash() -> None:
+    assert manifest_name(HASH) == f"nodes/ab/{HASH}.json"
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"7", b"\xff\xfe", b'{"format": 1}', b"\0" * 100])
-def test_garbage_is_no_manifest(tmp_path: Path, content: bytes) -> None:
-    path = manifest_path(tmp_path, HASH)
-    path.parent.mkdir(parents=True)
-    path.write_bytes(content)
-    assert read_manifest(tmp_path, HASH) is None
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"7", b"\xff\xfe", b'{"format": 2}', b"\0" * 100])
+def test_garbage_is_damage(content: bytes) -> None:
+    with pytest.raises(DamageError):
+        manifest_from_bytes(content, HASH)
+
+
+def test_manifest_of_another_format_is_no_manifest_and_no_damage() -> None:
+    value = json.loads(manifest_to_bytes(FULL))
+    assert manifest_from_bytes(with_checksum({**value, "format": 3}), HASH) is None
+    assert manifest_from_bytes(b'{"format": 1, "node_hash": "x"}', HASH) is None
+
+
+def test_manifest_that_was_cut_off_or_changed_anywhere_is_damage() -> None:
+    content, chance = manifest_to_bytes(FULL), random.Random(1)
+    for _ in range(300):
+        place = chance.randrange(len(content))
+        flipped = content[place] ^ (1 << chance.randrange(8))
+        for damaged in (content[:place], content[:place] + bytes([flipped]) + content[place + 1 :]):
+            with pytest.raises(DamageError):
+                manifest_from_bytes(damaged, HASH)
+
+
+def test_manifest_of_another_node_is_damage() -> None:
+    with pytest.raises(DamageError, match="another node hash"):
+        manifest_from_bytes(manifest_to_bytes(FULL), "cd" * 32)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"format": 0},
-        {"node_hash": "other"},
         {"outputs": []},
         {"outputs": None},
         {"outputs": {"output-0": {}}},
@@ -59,23 +81,17 @@ def test_garbage_is_no_manifest(tmp_path: Path, content: bytes) -> None:
         {"written": 7},
     ],
 )
-def test_manifest_of_another_form_is_none(tmp_path: Path, change: dict[str, Any]) -> None:
-    write_manifest(tmp_path, FULL)
-    path = manifest_path(tmp_path, HASH)
-    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    assert read_manifest(tmp_path, HASH) is None
+def test_manifest_of_another_form_is_damage(change: dict[str, Any]) -> None:
+    value = json.loads(manifest_to_bytes(FULL))
+    with pytest.raises(DamageError, match="other fields"):
+        manifest_from_bytes(with_checksum({**value, **change}), HASH)
 
 
-def test_manifest_without_a_field_is_none(tmp_path: Path) -> None:
-    write_manifest(tmp_path, FULL)
-    path = manifest_path(tmp_path, HASH)
-    whole = json.loads(path.read_text())
-    for field in whole:
-        path.write_text(json.dumps({name: value for name, value in whole.items() if name != field}))
-        assert read_manifest(tmp_path, HASH) is None, field
-
-
-def test_json_keeps_every_character(tmp_path: Path) -> None:
-    value = {"name": "é \u2028 \x00 😀", "nested": [{"a": None}]}
-    write_json(tmp_path / "x.json", value)
-    assert read_json(tmp_path / "x.json") == value
+def test_manifest_without_a_field_is_no_manifest() -> None:
+    value = json.loads(manifest_to_bytes(FULL))
+    for field in value:
+        rest = {name: item for name, item in value.items() if name != field}
+        if field in ("checksum", "format"):
+            continue
+        with pytest.raises(DamageError):
+            manifest_from_bytes(with_checksum(rest), HASH)

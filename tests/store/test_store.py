@@ -8,13 +8,17 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from flowfile_dagster.store.store import Ref, ResultStore
+from flowfile_dagster.errors import StoreError
+from flowfile_dagster.store.index import manifest_name
+from flowfile_dagster.store.refs import Ref
+from flowfile_dagster.store.store import ResultStore
 
 TABLE = pl.DataFrame({"a": [1, 2], "b": ["x", None]})
 HASH, OTHER = "a" * 64, "b" * 64
 WRITER = """
 import sys; from pathlib import Path; import polars as pl
-from flowfile_dagster.store.store import Ref, ResultStore
+from flowfile_dagster.store.refs import Ref
+from flowfile_dagster.store.store import ResultStore
 store = ResultStore(Path(sys.argv[1]))
 for round in range(30):
     table = store.write(pl.DataFrame({"a": range(1000)}))
@@ -99,7 +103,7 @@ def test_one_missing_output_makes_the_whole_result_a_miss(store: ResultStore) ->
 
 def test_garbage_in_a_manifest_is_a_miss(store: ResultStore) -> None:
     put(store)
-    store.manifest_path(HASH).write_text('{"format": 1, "node')
+    (store.base / manifest_name(HASH)).write_text('{"format": 1, "node')
     assert store.find(HASH) is None
     put(store)
     assert store.find(HASH) is not None
@@ -109,7 +113,7 @@ def test_failed_record_leaves_the_old_result(store: ResultStore, monkeypatch: py
     put(store)
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", lambda self, target: (_ for _ in ()).throw(OSError(5, "I/O error")))
-        with pytest.raises(OSError, match="I/O error"):
+        with pytest.raises(StoreError, match="cannot be written: I/O error"):
             store.record([HASH], {})
     found = store.find(HASH)
     assert found is not None

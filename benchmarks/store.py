@@ -1,0 +1,100 @@
+"""What storing and finding results costs, against Polars' own `sink_ipc` of the same frame, interleaved.
+
+``python benchmarks/store.py`` prints a table. CPU seconds are of the whole process.
+"""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from flowfile_dagster.store.store import ResultStore
+
+REPEATS = 15
+HASH = "a" * 64
+CONSUMER = """
+import sys, polars as pl
+from flowfile_dagster.store.store import ResultStore
+def peak(): return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) / 1024
+pl.LazyFrame({"a": [1]}).select(pl.col("a").sum()).collect(engine="in-memory")
+store, before = ResultStore(sys.argv[1]), peak()
+frame = store.scan(store.find("a" * 64).outputs["output-0"])
+frame.select(pl.col("i0").sum(), pl.col("f0").mean()).collect(engine="in-memory")
+print(peak() - before)
+"""
+
+
+def build_frame(rows: int) -> pl.DataFrame:
+    """Six columns of integers, two of floats, one of text: 400 MB at five million rows."""
+    hashed = pl.int_range(rows).hash
+    integers = {f"i{number}": (hashed(number) % 10**9).cast(pl.Int64) for number in range(6)}
+    floats = {f"f{number}": hashed(number) / 1e19 for number in range(2)}
+    return pl.select(**integers, **floats).with_columns(text=pl.col("i0").cast(pl.String))
+
+
+def measure(work: Callable[[], object]) -> tuple[float, float]:
+    """Wall and CPU seconds."""
+    before, started = _cpu(), time.perf_counter()
+    work()
+    return time.perf_counter() - started, _cpu() - before
+
+
+def _cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def main() -> None:
+    """Measure and print."""
+    print(f"Polars {pl.__version__}, Python {sys.version.split()[0]}, {REPEATS} repeats, interleaved")
+    for rows in (1_000, 100_000, 5_000_000):
+        _compare_writing(build_frame(rows))
+    _measure_reading(build_frame(5_000_000))
+
+
+def _compare_writing(frame: pl.DataFrame) -> None:
+    taken: dict[str, list[tuple[float, float]]] = {"sink_ipc": [], "store": []}
+    size = 0
+    for _ in range(REPEATS):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "x.arrow"
+            taken["sink_ipc"].append(measure(partial(frame.lazy().sink_ipc, path)))
+            size = path.stat().st_size
+            path.unlink()
+            taken["store"].append(measure(partial(ResultStore(Path(folder) / "store").write, frame)))
+    for name, index in (("wall", 0), ("CPU", 1)):
+        values = {way: [pair[index] for pair in pairs] for way, pairs in taken.items()}
+        medians = {way: statistics.median(of_way) for way, of_way in values.items()}
+        least = {way: min(of_way) for way, of_way in values.items()}
+        print(
+            f"write {size / 1e6:.1f} MB, {name}: sink_ipc {medians['sink_ipc']:.4f} s, store {medians['store']:.4f} s, "
+            f"ratio of medians {medians['store'] / medians['sink_ipc']:.2f}, "
+            f"of minima {least['store'] / max(least['sink_ipc'], 1e-9):.2f}"
+        )
+
+
+def _measure_reading(frame: pl.DataFrame) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = ResultStore(folder)
+        store.record([HASH], {"output-0": store.write(frame)})
+        found = [measure(lambda: ResultStore(folder).find(HASH))[0] for _ in range(100)]
+        for path in Path(folder).glob("verified/*/*.json"):
+            path.unlink()
+        first = measure(lambda: ResultStore(folder).find(HASH))[0]
+        peak = subprocess.run([sys.executable, "-c", CONSUMER, folder], capture_output=True, text=True, check=True)
+        print(f"hit on 400 MB: median {statistics.median(found) * 1e3:.2f} ms, worst {max(found) * 1e3:.2f} ms")
+        print(f"first hit on a store copied from elsewhere: {first * 1e3:.0f} ms")
+        print(f"lazy consumer of two columns of 400 MB: peak memory +{float(peak.stdout):.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""Garbage collection: what goes, decided from one look at the store, and the order in which it is safe to go.
+
+Manifests go first and data after them, so that no manifest ever names a file that collection took. What is younger than
+the grace period stays whatever it is: it may belong to a run that has not come to naming it. Finding a result makes its
+manifest young again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal
+
+from flowfile_dagster.store.blobs import BLOBS, blob_name
+from flowfile_dagster.store.files import FileFacts, StoreFiles
+from flowfile_dagster.store.fingerprints import SETTLING_TIME, FingerprintMemory
+from flowfile_dagster.store.index import MANIFESTS, DamageError, Manifest, manifest_from_bytes
+from flowfile_dagster.store.local_files import TEMPORARY_SUFFIX
+from flowfile_dagster.store.refs import REFS, key_of_run_ref, ref_from_bytes
+from flowfile_dagster.store.store import FINGERPRINTS, VERIFIED, ResultStore
+
+DEFAULT_GRACE = 3600.0
+
+#: ``leftover``: a temporary file, data that nothing names, a manifest that cannot be used.
+Reason = Literal["age", "bytes", "count", "leftover"]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What may go. Latest materializations never do; with no limit at all, only leftovers do.
+
+    Attributes:
+        keep_last: keep this many latest results of each asset; without another limit, everything else may go.
+        max_age: results that nothing used for this long may go (seconds).
+        max_bytes: the oldest results may go until the data files have this size.
+        grace: nothing goes that is younger than this (seconds): longer than a run takes.
+    """
+
+    keep_last: int | None = None
+    max_age: float | None = None
+    max_bytes: int | None = None
+    grace: float = DEFAULT_GRACE
+
+
+@dataclass(frozen=True)
+class Removal:
+    """A file that goes: its name within the store, its size in bytes, and why."""
+
+    name: str
+    bytes: int
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class GarbageCollection:
+    """What was removed, or would be, and how many bytes of data stay."""
+
+    removals: tuple[Removal, ...]
+    bytes_kept: int
+
+    @property
+    def bytes_removed(self) -> int:
+        """The size of all that was removed."""
+        return sum(removal.bytes for removal in self.removals)
+
+
+def collect_garbage(store: ResultStore, policy: Policy, *, is_dry_run: bool = False) -> GarbageCollection:
+    """Remove what the policy lets go. Readers and writers may be at work meanwhile.
+
+    Raises:
+        StoreError: the store cannot be read, or a file cannot be removed.
+    """
+    now = time.time()
+    oldest_kept = now - policy.grace
+    # The time of data files is set back when they are written, see `FingerprintMemory.settle`.
+    oldest_data = oldest_kept - SETTLING_TIME
+    snapshot = _look(store.files)
+    results = list(_removals_of_results(snapshot, policy, now))
+    if is_dry_run:
+        gone = {removal.name for removal in results}
+        left = [manifest for name, manifest in snapshot.manifests.items() if name not in gone]
+        data = list(_removals_of_data(snapshot.data, left, oldest_data))
+        return GarbageCollection((*results, *data), _bytes_kept(snapshot.data, data))
+    removed = [removal for removal in results if store.files.remove(removal.name, oldest_kept)]
+    again = _look(store.files)
+    data = list(_removals_of_data(again.data, again.manifests.values(), oldest_data))
+    removed += [removal for removal in data if store.files.remove(removal.name, oldest_data)]
+    for folder in (FINGERPRINTS, VERIFIED):
+        FingerprintMemory(store.base / folder).forget_lost_files(oldest_kept)
+    return GarbageCollection(tuple(removed), _bytes_kept(again.data, removed))
+
+
+@dataclass(frozen=True)
+class _Result:
+    """One result under all of its node hashes: it lives and goes as one."""
+
+    names: tuple[str, ...]
+    contents: frozenset[str]
+    used: float
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    """All files of a store. `manifests`: None for what is no manifest of this format."""
+
+    manifests: Mapping[str, Manifest | None]
+    refs: Mapping[str, str]
+    data: Mapping[str, FileFacts]
+    facts: Mapping[str, FileFacts]
+
+    def results(self) -> list[_Result]:
+        names: dict[object, list[str]] = defaultdict(list)
+        for name, manifest in self.manifests.items():
+            if manifest is not None:
+                names[_identity(manifest)].append(name)
+        return [
+            _Result(tuple(group), _contents(self.manifests[group[0]]), max(self.facts[name].modified for name in group))
+            for group in names.values()
+        ]
+
+
+def _look(files: StoreFiles) -> _Snapshot:
+    facts = {name: found for folder in (REFS, MANIFESTS, BLOBS) for name, found in files.list_files(folder)}
+    refs: dict[str, str] = {}
+    manifests: dict[str, Manifest | None] = {}
+    for name in facts:
+        if name.startswith(f"{REFS}/") and not name.endswith(TEMPORARY_SUFFIX):
+            ref = ref_from_bytes(files.read(name))
+            refs[name] = "" if ref is None else ref.node_hash
+        elif name.startswith(f"{MANIFESTS}/"):
+            manifests[name] = _read_manifest(files, name)
+    return _Snapshot(manifests, refs, {name: found for name, found in facts.items() if name.startswith(BLOBS)}, facts)
+
+
+def _read_manifest(files: StoreFiles, name: str) -> Manifest | None:
+    try:
+        return manifest_from_bytes(files.read(name) or b"", PurePosixPath(name).stem)
+    except DamageError:
+        return None
+
+
+def _identity(manifest: Manifest) -> object:
+    """What manifests of one result have in common: their tables, or for what is not stored their ingredients."""
+    tables = _contents(manifest)
+    return tables or tuple(sorted(manifest.parts.items()))
+
+
+def _contents(manifest: Manifest | None) -> frozenset[str]:
+    return frozenset() if manifest is None else frozenset(table.content_hash for table in manifest.outputs.values())
+
+
+def _removals_of_results(snapshot: _Snapshot, policy: Policy, now: float) -> Iterator[Removal]:
+    history = _look_at_history(snapshot, policy, now)
+    free = [
+        result
+        for result in snapshot.results()
+        if result.used <= now - policy.grace and not history.named.intersection(map(_hash_of, result.names))
+    ]
+    gone: set[str] = set()
+    for result, reason in _chosen(free, snapshot, policy, now):
+        gone.update(result.names)
+        yield from (Removal(name, snapshot.facts[name].size, reason) for name in result.names)
+    left = {_hash_of(name) for name in snapshot.manifests.keys() - gone}
+    for name, facts in snapshot.facts.items():
+        if facts.modified <= now - policy.grace and _is_leftover(name, snapshot, left, history):
+            yield Removal(name, facts.size, "leftover")
+
+
+def _is_leftover(name: str, snapshot: _Snapshot, left: Collection[str], history: _History) -> bool:
+    if name.endswith(TEMPORARY_SUFFIX):
+        return True
+    if name in snapshot.manifests:
+        return snapshot.manifests[name] is None
+    is_of_run = name in snapshot.refs and key_of_run_ref(name) is not None
+    return is_of_run and (name not in history.kept or snapshot.refs[name] not in left)
+
+
+def _hash_of(manifest: str) -> str:
+    return PurePosixPath(manifest).stem
+
+
+@dataclass(frozen=True)
+class _History:
+    """The runs' refs that are kept, and the node hashes whose results must stay."""
+
+    kept: frozenset[str]
+    named: frozenset[str]
+
+
+def _look_at_history(snapshot: _Snapshot, policy: Policy, now: float) -> _History:
+    """Of each key, the newest ref of each different result is kept, up to the number of results to keep."""
+    by_key: dict[str, dict[str, str]] = defaultdict(dict)
+    young, latest = set[str](), set[str]()
+    for name in sorted(snapshot.refs, key=lambda name: snapshot.facts[name].modified, reverse=True):
+        key = key_of_run_ref(name)
+        if key is None:
+            latest.add(name)
+            continue
+        by_key[key].setdefault(snapshot.refs[name], name)
+        if snapshot.facts[name].modified > now - policy.grace:
+            young.add(name)
+    kept = {name for names in by_key.values() for name in list(names.values())[: policy.keep_last]}
+    naming = latest | young | (set() if policy.keep_last is None else kept)
+    return _History(frozenset(kept | young), frozenset(snapshot.refs[name] for name in naming))
+
+
+def _chosen(
+    free: Sequence[_Result], snapshot: _Snapshot, policy: Policy, now: float
+) -> Iterator[tuple[_Result, Reason]]:
+    """The results that go, the oldest first."""
+    named = Counter(
+        content for result in snapshot.results() for content in result.contents if blob_name(content) in snapshot.data
+    )
+    total = sum(snapshot.data[blob_name(content)].size for content in named)
+    for result in sorted(free, key=lambda result: result.used):
+        if policy.max_age is not None and result.used < now - policy.max_age:
+            reason: Reason = "age"
+        elif policy.max_bytes is not None and total > policy.max_bytes:
+            reason = "bytes"
+        elif policy.keep_last is not None and policy.max_age is None and policy.max_bytes is None:
+            reason = "count"
+        else:
+            continue
+        for content in result.contents & named.keys():
+            named[content] -= 1
+            total -= 0 if named[content] else snapshot.data[blob_name(content)].size
+        yield result, reason
+
+
+def _removals_of_data(
+    data: Mapping[str, FileFacts], manifests: Iterable[Manifest | None], oldest_kept: float
+) -> Iterator[Removal]:
+    """Data files that no manifest names."""
+    named = {blob_name(content) for manifest in manifests for content in _contents(manifest)}
+    for name, facts in data.items():
+        if name not in named and not name.endswith(TEMPORARY_SUFFIX) and facts.modified <= oldest_kept:
+            yield Removal(name, facts.size, "leftover")
+
+
+def _bytes_kept(data: Mapping[str, FileFacts], removals: Iterable[Removal]) -> int:
+    gone = {removal.name for removal in removals}
+    return sum(facts.size for name, facts in data.items() if name not in gone)

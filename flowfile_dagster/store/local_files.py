@@ -1,0 +1,126 @@
+"""Small files in a local folder, published by replace: a reader sees the old one or the new one, whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from flowfile_dagster.errors import StoreError
+from flowfile_dagster.store.files import FileFacts
+
+TEMPORARY_SUFFIX = ".tmp"
+
+
+def temporary_name(folder: Path) -> Path:
+    """A name in `folder` that nobody else has; what a killed process leaves under it, garbage collection removes."""
+    return folder / f".{uuid4().hex}{TEMPORARY_SUFFIX}"
+
+
+@contextmanager
+def published_by_replace(path: Path) -> Iterator[Path]:
+    """A unique temporary name beside `path`; what is written there replaces `path` if the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_name(path.parent)
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Publish a JSON file by replace."""
+    with published_by_replace(path) as temporary:
+        temporary.write_text(json.dumps(value, ensure_ascii=False, sort_keys=True), encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A JSON object from a file; None where the file is absent or holds none."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+class LocalFolder:
+    """The `StoreFiles` of a local folder. Looking creates nothing."""
+
+    def __init__(self, base: Path) -> None:
+        self._base = base
+
+    @property
+    def location(self) -> str:
+        """The folder."""
+        return str(self._base)
+
+    def read(self, name: str) -> bytes | None:
+        """See `StoreFiles.read`."""
+        try:
+            return (self._base / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise StoreError(str(self._base / name), f"cannot be read: {error.strerror}") from error
+
+    def write(self, name: str, content: bytes) -> None:
+        """See `StoreFiles.write`."""
+        try:
+            with published_by_replace(self._base / name) as temporary:
+                temporary.write_bytes(content)
+        except OSError as error:
+            raise StoreError(str(self._base / name), f"cannot be written: {error.strerror}") from error
+
+    def touch(self, name: str) -> bool:
+        """See `StoreFiles.touch`."""
+        try:
+            os.utime(self._base / name)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True  # a store that is only read is not collected by its readers
+        return True
+
+    def list_files(self, folder: str) -> Iterator[tuple[str, FileFacts]]:
+        """See `StoreFiles.list_files`."""
+        for path in sorted((self._base / folder).rglob("*")):
+            facts = _facts(path)
+            if facts is not None:
+                yield path.relative_to(self._base).as_posix(), facts
+
+    def remove(self, name: str, unless_modified_after: float) -> bool:
+        """See `StoreFiles.remove`.
+
+        The file is moved away, looked at once more, and put back if somebody has come to use it: between a look and an
+        unlink under its own name, a writer could lose it.
+        """
+        path = self._base / name
+        aside = temporary_name(path.parent)
+        try:
+            if path.stat().st_mtime > unless_modified_after:
+                return False
+            path.replace(aside)
+            if aside.stat().st_mtime > unless_modified_after:
+                if not path.exists():
+                    aside.replace(path)
+                return False
+            return True
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StoreError(str(path), f"cannot be removed: {error.strerror}") from error
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def _facts(path: Path) -> FileFacts | None:
+    try:
+        state = path.stat()
+    except OSError:
+        return None  # gone since it was listed
+    return FileFacts(state.st_size, state.st_mtime) if path.is_file() else None

@@ -1,0 +1,77 @@
+import json
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from flowfile_dagster import load_flow
+from flowfile_dagster.cli.app import main
+from flowfile_dagster.cli.gc import _duration, _size
+from tests.factories import formula, manual, write_flow
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A store after three edits of one node, all of them long ago."""
+    for factor in (2, 3, 4):
+        path = write_flow(tmp_path / "shop.json", [manual(1, {"a": [1, 2]}), formula(2, 1, "b", f"[a] * {factor}")])
+        load_flow(path).run(store=tmp_path / "store")
+        for file in (tmp_path / "store").rglob("*"):
+            if file.is_file() and file.stat().st_mtime > 100:
+                os.utime(file, (factor, factor))
+    return tmp_path / "store"
+
+
+def test_gc_removes_what_the_limits_let_go_and_says_so(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gc", str(store), "--keep-last", "1"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("10 files, ")
+    assert last.endswith("bytes of data stay")
+    values = sorted(pl.read_ipc(path, memory_map=False).width for path in store.rglob("*.arrow"))
+    assert values == [1, 2]
+
+
+def test_dry_run_as_json_removes_nothing(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(store.rglob("*"))
+    assert main(["gc", str(store), "--max-age", "1d", "--dry-run", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert sorted(store.rglob("*")) == before
+    assert {removal["reason"] for removal in found["removals"]} == {"age", "leftover"}
+    assert found["bytes_removed"] == sum(removal["bytes"] for removal in found["removals"])
+
+
+def test_young_results_are_spared(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for file in store.rglob("*"):
+        os.utime(file)
+    assert main(["gc", str(store), "--keep-last", "1"]) == 0
+    assert "0 files, 0 bytes removed" in capsys.readouterr().out
+
+
+def test_folder_that_is_not_there_is_not_usable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gc", str(tmp_path / "nowhere")]) == 2
+    assert "there is no such folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("5m", 300), ("12h", 43_200), ("30d", 2_592_000), ("2w", 1_209_600)]
+)
+def test_age_is_a_number_with_a_unit(text: str, seconds: float) -> None:
+    assert _duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("0", 0), ("500", 500), ("1.5kB", 1500), ("20GB", 20 * 10**9), ("1 t", 10**12)]
+)
+def test_size_is_a_number_with_or_without_a_unit(text: str, size: int) -> None:
+    assert _size(text) == size
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--max-age", "30"], ["--max-bytes", "many"], ["--keep-last", "0"], ["--max-bytes", "-5"]]
+)
+def test_limit_that_is_none_is_refused(store: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["gc", str(store), *arguments])
+    assert caught.value.code == 2
+    assert "argument --" in capsys.readouterr().err
