@@ -13,7 +13,7 @@ from tests.factories import JsonObject, advanced_filter, formula, manual, node, 
 def snippets(folder: Path, *entries: JsonObject) -> list[str]:
     people = manual(1, {"age": [36, 41]}, node_reference="people")
     path = write_flow(folder / "flow.json", [people, *entries])
-    flow = compile_flow(read_flow_text(path), root=None, parameters={}, store=None)
+    flow = compile_flow(read_flow_text(path), root=None, parameters={}, store=None, checked={})
     assert isinstance(flow, CompiledFlow)
     return [item.snippet for item in flow.nodes[1:]]
 
