@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 import dagster as dg
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 
 from flowfile_dagster.orchestration.place import FlowPlace
 
@@ -119,10 +119,12 @@ class StaticPartitions(_KeyPartitions):
     """
 
     type: Literal["static"] = "static"
-    keys: Sequence[str] = Field(min_length=1)
+    keys: Sequence[str]
 
     def build(self, place: FlowPlace) -> dg.PartitionsDefinition[str]:
         """Dagster's definition of the partitions."""
+        if not self.keys:
+            raise ValueError("name at least one key")
         return dg.StaticPartitionsDefinition(list(self.keys))
 
     def examples(self) -> list[dict[str, str]]:
