@@ -112,7 +112,7 @@ def _build_step(
         description=flow.description or None,
         backfill_policy=dg.BackfillPolicy(config.max_partitions_per_run) if config.partitions else None,
     )
-    def run_flow(context: dg.AssetExecutionContext) -> Iterator[StepEvent]:
+    def run_flow(context: dg.AssetExecutionContext) -> Iterator[StepEvent | dg.AssetMaterialization]:
         io_manager: FlowfileIOManager = context.resources.original_resource_dict[IO_MANAGER_KEY]
         store = io_manager.open_store(context.instance).of_run(context.run_id)
         launched: LaunchSettings = context.resources.original_resource_dict[launch_key]

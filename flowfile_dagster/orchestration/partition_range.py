@@ -29,7 +29,7 @@ RunPartition: TypeAlias = Callable[[str], Iterator[StepEvent]]
 
 def run_partitions(
     context: dg.AssetExecutionContext, run: RunPartition, store: ResultStore, keys: Sequence[dg.AssetKey]
-) -> Iterator[StepEvent]:
+) -> Iterator[StepEvent | dg.AssetMaterialization]:
     """Run the partition of a run, or those of its range one after another; one that fails leaves the others alone.
 
     Args:
@@ -39,8 +39,9 @@ def run_partitions(
         keys: all assets of the step, each after those that it depends on.
 
     Yields:
-        The results of a single partition; of a range, the assets of which every partition is there, so that the
-        steps that need them can go on, and each check once, failed if it failed in any partition.
+        The results of a single partition. Of a range, a materialization as soon as it is there, and at the end the
+        assets of which every partition is there, so that the steps that need them can go on, and each check once,
+        failed if it failed in any partition.
 
     Raises:
         Failure: the run has no partition, or at the end, if any partition failed; it names each.
@@ -55,7 +56,7 @@ def run_partitions(
     for partition in context.partition_keys:
         try:
             for event in run(partition):
-                told.tell(event, partition)
+                yield from told.tell(event, partition)
         except (dg.Failure, FlowfileDagsterError) as error:
             cause = error.description if isinstance(error, dg.Failure) else str(error)
             failures.append(f"{cause} (partition {partition})")
@@ -74,10 +75,13 @@ class _Told:
     done: Counter[dg.AssetKey] = field(default_factory=Counter[dg.AssetKey])
     checks: dict[tuple[dg.AssetKey, str], list[tuple[str, dg.AssetCheckResult]]] = field(default_factory=dict)
 
-    def tell(self, event: StepEvent, partition: str) -> None:
-        """Tell Dagster of a partition's result now; a check has one result for the whole range."""
+    def tell(self, event: StepEvent, partition: str) -> Iterator[dg.AssetMaterialization]:
+        """Tell Dagster of a partition's result now; a check has one result for the whole range.
+
+        What is only logged with the context would wait for the step's next output, and be lost if there is none.
+        """
         if isinstance(event, dg.MaterializeResult):
-            self._tell_result(event, partition)
+            yield self._materialization(event, partition)
         for check in _checks_of(event):
             key = dg.AssetKey.from_coercible(check.asset_key or ())
             self.checks.setdefault((key, check.check_name or ""), []).append((partition, check))
@@ -89,7 +93,7 @@ class _Told:
                 yield dg.MaterializeResult(asset_key=key, metadata=_ALREADY_TOLD)
         yield from (_summarize_check(results) for results in self.checks.values())
 
-    def _tell_result(self, result: dg.MaterializeResult[StoredResult], partition: str) -> None:
+    def _materialization(self, result: dg.MaterializeResult[StoredResult], partition: str) -> dg.AssetMaterialization:
         key = dg.AssetKey.from_coercible(result.asset_key or ())
         publish_result(self.store, key, partition, result.value, self.context.run_id)
         tags = dict(result.tags or {})
@@ -97,8 +101,8 @@ class _Told:
             tags["dagster/data_version"] = result.data_version.value
         if isinstance(partition, dg.MultiPartitionKey):
             tags |= {f"dagster/partition/{name}": part for name, part in partition.keys_by_dimension.items()}
-        self.context.log_event(dg.AssetMaterialization(key, partition=partition, metadata=result.metadata, tags=tags))
         self.done[key] += 1
+        return dg.AssetMaterialization(key, partition=partition, metadata=result.metadata, tags=tags)
 
 
 def _checks_of(event: StepEvent) -> Sequence[dg.AssetCheckResult]:

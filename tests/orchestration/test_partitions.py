@@ -392,6 +392,7 @@ def test_file_gives_its_path_name_or_stem(value: Any, expected: str) -> None:
         ),
         (StaticPartitions(keys=["a"], parameter="dya"), "partitions: the flow has no parameter 'dya'; parameters: day"),
         (StaticPartitions(keys=["DE", "IT"], parameter="country"), "'country': must be one of DE, FR; got 'IT'"),
+        (StaticPartitions(keys=[], parameter="day"), "partitions: name at least one key"),
         (StaticPartitions(keys=["a", "a"], parameter="day"), "partitions: .*unique"),
         (MultiPartitions(dimensions={"date": DAYS}), "2 partitions"),
     ],
