@@ -130,7 +130,9 @@ def _table_metadata(
     metadata: dict[str, Any] = {
         "dagster/row_count": table.rows,
         "dagster/size_bytes": table.bytes,
-        "flowfile/preview": dg.MetadataValue.md(render_preview(store.scan(table, SAMPLED_ROWS), table.rows, redaction.hides)),
+        "flowfile/preview": dg.MetadataValue.md(
+            render_preview(store.scan(table, SAMPLED_ROWS), table.rows, redaction.hides)
+        ),
         "flowfile/schema": dg.MetadataValue.json(schema),
         "flowfile/stored_at": dg.MetadataValue.path(str(store.path(table))),
     }
