@@ -24,12 +24,13 @@ HASH = "a" * 64
 CONSUMER = """
 import sys, polars as pl
 from flowfile_dagster.store.store import ResultStore
-def peak(): return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) / 1024
+def memory(kind):
+    return int(next(line for line in open("/proc/self/status") if line.startswith(kind)).split()[1]) / 1024
 pl.LazyFrame({"a": [1]}).select(pl.col("a").sum()).collect(engine="in-memory")
-store, before = ResultStore(sys.argv[1]), peak()
+store, before, own = ResultStore(sys.argv[1]), memory("VmHWM"), memory("RssAnon")
 frame = store.scan(store.find("a" * 64).outputs["output-0"])
 frame.select(pl.col("i0").sum(), pl.col("f0").mean()).collect(engine="in-memory")
-print(peak() - before)
+print(f"peak +{memory('VmHWM') - before:.0f} MB, of its own +{memory('RssAnon') - own:.0f} MB")
 """
 
 
@@ -93,7 +94,7 @@ def _measure_reading(frame: pl.DataFrame) -> None:
         peak = subprocess.run([sys.executable, "-c", CONSUMER, folder], capture_output=True, text=True, check=True)
         print(f"hit on 400 MB: median {statistics.median(found) * 1e3:.2f} ms, worst {max(found) * 1e3:.2f} ms")
         print(f"first hit on a store copied from elsewhere: {first * 1e3:.0f} ms")
-        print(f"lazy consumer of two columns of 400 MB: peak memory +{float(peak.stdout):.0f} MB")
+        print(f"lazy consumer of two columns of 400 MB: {peak.stdout.strip()}")
 
 
 if __name__ == "__main__":
