@@ -153,11 +153,18 @@ class Server:
 
 @contextmanager
 def serve(folder: Path, flows: Path, executor: str, mode: str | None = None) -> Iterator[Server]:
-    """A webserver with a Dagster home under `folder`; stopped with all its children at the end."""
+    """A webserver on a folder of flows, with a Dagster home under `folder`."""
+    with serve_location(folder, DEFINITIONS.format(flows=str(flows), executor=executor, mode=mode)) as server:
+        yield server
+
+
+@contextmanager
+def serve_location(folder: Path, code: str, *, daemon: bool = False) -> Iterator[Server]:
+    """A webserver on the Python `code` of a location, and the daemon if asked; stopped with all their children."""
     home = folder / "dagster-home"
     home.mkdir()
     (home / "dagster.yaml").write_text(INSTANCE)
-    (folder / "location.py").write_text(DEFINITIONS.format(flows=str(flows), executor=executor, mode=mode))
+    (folder / "location.py").write_text(code)
     (folder / "workspace.yaml").write_text(
         "load_from:\n- python_module: {module_name: location, location_name: location}\n"
     )
@@ -166,15 +173,27 @@ def serve(folder: Path, flows: Path, executor: str, mode: str | None = None) -> 
     path = os.pathsep.join([str(folder), *([given] if given else [])])
     environment = {**os.environ, "DAGSTER_HOME": str(home), "PYTHONPATH": path}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    command = [sys.executable, "-m", "dagster_webserver", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
-    with (folder / "webserver.log").open("w") as log:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
+    commands = {"webserver": ["dagster_webserver", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]}
+    if daemon:
+        commands["daemon"] = ["dagster._daemon", "run", "-w", "workspace.yaml"]
+    processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
+        for name, command in commands.items():
+            with (folder / f"{name}.log").open("w") as log:
+                processes[name] = subprocess.Popen(
+                    [sys.executable, "-m", *command],
+                    cwd=folder,
+                    env=environment,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
         server = Server(f"http://127.0.0.1:{port}")
-        _await_location(server, process, folder / "webserver.log")
+        _await_location(server, processes["webserver"], folder / "webserver.log")
         yield server
     finally:
-        stop(process)
+        for process in processes.values():
+            stop(process)
 
 
 def stop(process: subprocess.Popen[Any]) -> None:

@@ -93,6 +93,24 @@ class Browser:
                 actions.key_up(Keys.SHIFT)
             actions.perform()
 
+    def open_launchpad(self) -> None:
+        """Open the launchpad from the menu beside the button that materializes an asset."""
+        self._click(self.find("//button[contains(., 'Materialize')]/following::button[1]"))
+        self._click(self.find("//*[contains(normalize-space(text()), 'Open launchpad')]"))
+
+    def write_config(self, text: str) -> None:
+        """Replace what stands in the launchpad's editor."""
+        self.find("//*[contains(@class, 'CodeMirror')]")
+        self._driver.execute_script("document.querySelector('.CodeMirror').CodeMirror.setValue(arguments[0])", text)
+
+    def launch(self) -> None:
+        """Start the run that the launchpad describes."""
+        self._click(self.find("//button[normalize-space(.)='Materialize' and not(@disabled)]"))
+
+    def switch(self) -> None:
+        """Flip the one switch of a page."""
+        self._click(self.find("//label[.//input[@type='checkbox']]"))
+
     def columns(self) -> dict[str, str]:
         """The table below "Columns" of an asset page: type by name."""
         self.find_text("Column name")
