@@ -17,6 +17,7 @@ from flowfile_dagster.orchestration.definitions import build_definitions
 from flowfile_dagster.orchestration.io_manager import shared_io_manager
 from flowfile_dagster.orchestration.launch_config import AlertConfig, ScheduleConfig, TriggerConfig
 from flowfile_dagster.orchestration.translator import FlowfileTranslator, FlowOutput, OutputEdges
+from flowfile_dagster.store.objects import is_url
 
 
 class FlowsScaffoldParams(BaseModel):
@@ -60,7 +61,7 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
         schedules: when flows run, by the clock.
         triggers: when flows run, because something has changed.
         alerts: who is told of what went wrong.
-        store: the folder that results are kept in.
+        store: the folder that results are kept in, or the URL of a prefix in an object store.
         translation: asset attributes for every output of every node. In templates ``spec`` is the asset as it would be,
             ``node`` the node, ``flow`` the flow, and ``output`` the output of the node.
     """
@@ -111,12 +112,16 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
             triggers=[_under(folder, trigger) for trigger in self.triggers],
             alerts=self.alerts,
             translator=self._translator(),
-            io_manager=shared_io_manager(None if self.store is None else str(folder / self.store)),
+            io_manager=shared_io_manager(None if self.store is None else _location(folder, self.store)),
         )
 
     def _translator(self) -> FlowfileTranslator:
         is_plain = self.translation is None and type(self).get_asset_spec is FlowfileComponent.get_asset_spec
         return FlowfileTranslator() if is_plain else _ComponentTranslator(self)
+
+
+def _location(folder: Path, store: str) -> str:
+    return store if is_url(store) else str(folder / store)
 
 
 def _under(folder: Path, trigger: TriggerConfig) -> TriggerConfig:
