@@ -75,6 +75,15 @@ def test_words_for_single_flows_and_nodes_stand_in_yaml(sandbox: DefsFolderSandb
 
 
 @pytest.mark.parametrize(
+    ("store", "location"), [("results", "{folder}/results"), ("s3://lake/flows", "s3://lake/flows")]
+)
+def test_store_is_a_folder_beside_the_yaml_or_a_url(sandbox: DefsFolderSandbox, store: str, location: str) -> None:
+    path = scaffold(sandbox, "shop", store=store)
+    resources = build(sandbox).resources or {}
+    assert resources["flowfile_io_manager"].base_path == location.format(folder=path)
+
+
+@pytest.mark.parametrize(
     ("attributes", "message"),
     [
         ({"mode": "fast"}, "development"),
