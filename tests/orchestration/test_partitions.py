@@ -393,7 +393,6 @@ def test_file_gives_its_path_name_or_stem(value: Any, expected: str) -> None:
         ),
         (StaticPartitions(keys=["a"], parameter="dya"), "partitions: the flow has no parameter 'dya'; parameters: day"),
         (StaticPartitions(keys=["DE", "IT"], parameter="country"), "'country': must be one of DE, FR; got 'IT'"),
-        (StaticPartitions(keys=[], parameter="day"), "partitions: name at least one key"),
         (StaticPartitions(keys=["a", "a"], parameter="day"), "partitions: .*unique"),
         (MultiPartitions(dimensions={"date": DAYS}), "2 partitions"),
     ],
@@ -404,6 +403,11 @@ def test_partitions_that_do_not_fit_the_flow_are_refused(
     write(project, DAY, COUNTRY)
     with pytest.raises(ConfigError, match=message):
         definitions(project, partitions)
+
+
+def test_static_partitions_without_a_key_are_refused() -> None:
+    with pytest.raises(ValueError, match="name at least one key"):
+        StaticPartitions(keys=[], parameter="day")
 
 
 def test_parameter_is_set_by_the_run_or_by_the_partition(project: Project) -> None:
