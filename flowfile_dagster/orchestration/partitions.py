@@ -131,8 +131,6 @@ class StaticPartitions(_KeyPartitions):
 
     def build(self, place: FlowPlace) -> dg.PartitionsDefinition[str]:
         """Dagster's definition of the partitions."""
-        if not self.keys:
-            raise ValueError("name at least one key")
         return dg.StaticPartitionsDefinition(list(self.keys))
 
     def examples(self) -> list[dict[str, str]]:

@@ -368,7 +368,8 @@ def test_file_that_appears_becomes_a_partition_and_is_run(either_mode: Project, 
     (inbox / "two.csv").write_text("a\n5\n")
     assert tick() == ["2024/one.csv", "2024/two.csv"]
     assert tick() == []
-    assert launch(either_mode, defs, "2024/two.csv").success
+    run = [spec.key.to_user_string() for spec in defs.resolve_all_asset_specs() if spec.partitions_def]
+    assert launch(either_mode, defs, "2024/two.csv", select=run).success
     assert rows(either_mode, defs, "2024/two.csv", "shop/formula_2") == [(5, 6)]
     assert rows(either_mode, defs, "2024/two.csv", "second/formula_2") == [(5, 6)]
 
@@ -392,7 +393,6 @@ def test_file_gives_its_path_name_or_stem(value: Any, expected: str) -> None:
         ),
         (StaticPartitions(keys=["a"], parameter="dya"), "partitions: the flow has no parameter 'dya'; parameters: day"),
         (StaticPartitions(keys=["DE", "IT"], parameter="country"), "'country': must be one of DE, FR; got 'IT'"),
-        (StaticPartitions(keys=[], parameter="day"), "partitions: name at least one key"),
         (StaticPartitions(keys=["a", "a"], parameter="day"), "partitions: .*unique"),
         (MultiPartitions(dimensions={"date": DAYS}), "2 partitions"),
     ],
@@ -403,6 +403,11 @@ def test_partitions_that_do_not_fit_the_flow_are_refused(
     write(project, DAY, COUNTRY)
     with pytest.raises(ConfigError, match=message):
         definitions(project, partitions)
+
+
+def test_static_partitions_without_a_key_are_refused() -> None:
+    with pytest.raises(ValueError, match="name at least one key"):
+        StaticPartitions(keys=[], parameter="day")
 
 
 def test_parameter_is_set_by_the_run_or_by_the_partition(project: Project) -> None:
