@@ -25,7 +25,7 @@ def build_schedule(config: ScheduleConfig, assets: FlowAssets) -> dg.ScheduleDef
         return _interval_sensor(config, target, parse_duration(config.every))
 
     def launch(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        return target.request(context.instance, context.repository_def)
+        return target.request(context.instance, context.repository_def, context.scheduled_execution_time)
 
     return dg.ScheduleDefinition(
         name=config.name,

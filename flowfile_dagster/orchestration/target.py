@@ -58,21 +58,30 @@ class LaunchTarget:
     assets: FlowAssets
 
     def request(
-        self, instance: dg.DagsterInstance, repository: dg.RepositoryDefinition | None
+        self, instance: dg.DagsterInstance, repository: dg.RepositoryDefinition | None, at: datetime | None = None
     ) -> dg.RunRequest | dg.SkipReason:
-        """A run of what is selected, or why there should be none now."""
+        """A run of what is selected, or why there should be none now.
+
+        Of flows that are partitioned by time it is the partition that was over last, `at` the given time or now.
+        """
         if repository is None:
             raise ValueError("a schedule or sensor needs the repository that it belongs to")
         keys = self.selection.resolve(repository.asset_graph)
         running = self._running(keys, instance) if self.config.skip_if_running else None
         if running is not None:
             return dg.SkipReason(f"run {running} of the same flow goes on")
+        partition = _latest_partition(keys, repository, at)
         if not self.config.only_changed:
-            return dg.RunRequest(run_config=self.run_config, tags=self.config.tags)
+            return dg.RunRequest(run_config=self.run_config, tags=self.config.tags, partition_key=partition)
         changed = changed_assets(instance, repository, keys)
         if not changed:
             return dg.SkipReason("nothing has changed")
-        return dg.RunRequest(run_config=self.run_config, tags=self.config.tags, asset_selection=sorted(changed))
+        return dg.RunRequest(
+            run_config=self.run_config,
+            tags=self.config.tags,
+            asset_selection=sorted(changed),
+            partition_key=partition,
+        )
 
     def _running(self, keys: Iterable[dg.AssetKey], instance: dg.DagsterInstance) -> str | None:
         """A run of one of the flows that goes on. One that is too old is taken for dead."""
@@ -101,6 +110,15 @@ def build_target(config: LaunchConfig, assets: FlowAssets, field: str) -> Launch
         flow_resource_key(place): {"config": {"parameters": dict(config.parameters[place.group])}} for place in given
     }
     return LaunchTarget(config, selected, {"resources": resources} if resources else {}, assets)
+
+
+def _latest_partition(
+    keys: Iterable[dg.AssetKey], repository: dg.RepositoryDefinition, at: datetime | None
+) -> str | None:
+    kinds = {repository.asset_graph.get(key).partitions_def for key in keys}
+    by_time = [kind for kind in kinds if isinstance(kind, dg.TimeWindowPartitionsDefinition)]
+    with dg.partition_loading_context(at):
+        return by_time[0].get_last_partition_key() if len(by_time) == 1 else None
 
 
 def _materialized_by(run: dg.DagsterRun, instance: dg.DagsterInstance) -> set[dg.AssetKey]:

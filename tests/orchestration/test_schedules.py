@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from pydantic import ValidationError
 
-from flowfile_dagster import ConfigError, ScheduleConfig, TriggerConfig
+from flowfile_dagster import ConfigError, FlowConfig, ScheduleConfig, TriggerConfig
 from tests.factories import formula, manual, read_csv
 from tests.orchestration.project import Project
 from tests.orchestration.test_observation import observe
@@ -26,13 +26,16 @@ def schedule(project: Project, **config: object) -> tuple[dg.ScheduleDefinition,
 
 def tick(project: Project, **config: object) -> tuple[list[dg.RunRequest], str | None]:
     """What one tick of a cron schedule gives: requests, or why none."""
-    found, definitions = schedule(project, **config)
+    return tick_of(project, schedule(project, **config)[1])
+
+
+def tick_of(project: Project, definitions: dg.Definitions) -> tuple[list[dg.RunRequest], str | None]:
     with dg.build_schedule_context(
         project.instance,
         scheduled_execution_time=datetime(2026, 1, 1, 3, tzinfo=timezone.utc),
         repository_def=definitions.get_repository_def(),
     ) as context:
-        data = found.evaluate_tick(context)
+        data = definitions.resolve_schedule_def("nightly").evaluate_tick(context)
     return list(data.run_requests or ()), data.skip_message
 
 
@@ -78,6 +81,29 @@ def test_parameters_and_tags_go_into_the_request(project: Project) -> None:
     ((request,), _) = tick(project, parameters={"shop": {"region": "EU"}}, tags={"team": "sales"})
     assert request.run_config == {"resources": {"flow__shop": {"config": {"parameters": {"region": "EU"}}}}}
     assert request.tags["team"] == "sales"
+
+
+def test_parameters_of_a_schedule_are_those_of_its_runs(project: Project) -> None:
+    declared = [{"name": "region", "type": "string", "default_value": "US"}]
+    project.write([manual(1, {"a": [1]}), formula(2, 1, "b", "'${region}'")], parameters=declared)
+    config = {"flows": ["shop"], "parameters": {"shop": {"region": "EU"}}}
+    ((request,), _) = tick(project, **config)
+    _, definitions = schedule(project, **config)
+    repository = definitions.get_repository_def()
+    job = repository.get_job(repository.get_schedule_def("nightly").job_name)
+    result = job.execute_in_process(request.run_config, instance=project.instance)
+    (event,) = [item for item in result.get_asset_materialization_events() if item.asset_key.path[-1] == "formula_2"]
+    assert event.materialization.metadata["flowfile/parameters"].value == {"region": "EU"}
+
+
+def test_schedule_of_a_daily_flow_runs_the_day_that_is_over(project: Project) -> None:
+    declared = [{"name": "day", "type": "string", "default_value": ""}]
+    project.write([manual(1, {"a": [1]}), formula(2, 1, "b", "'${day}'")], parameters=declared)
+    daily = {"type": "daily", "start": "2025-12-01", "parameter": "day"}
+    overrides = {"shop": FlowConfig.model_validate({"partitions": daily})}
+    definitions = project.definitions(schedules=[ScheduleConfig(**NIGHTLY)], overrides=overrides)
+    ((request,), _) = tick_of(project, definitions)
+    assert request.partition_key == "2025-12-31"
 
 
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
