@@ -12,6 +12,18 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 
+#: A text of a flow file is shown up to this length: it may hold megabytes.
+SHOWN_CHARACTERS = 300
+#: The first line of a failure, likewise.
+CAUSE_CHARACTERS = 2_000
+
+
+def shortened(text: str, limit: int = SHOWN_CHARACTERS) -> str:
+    """The text, cut in its middle where it is longer than `limit` characters."""
+    half = (limit - 3) // 2
+    return text if len(text) <= limit else f"{text[:half]} … {text[-half:]}"
+
+
 class FlowfileDagsterError(Exception):
     """Base of all errors raised by this package."""
 
@@ -75,7 +87,7 @@ class FormulaError(NodeProblem):
         self.cause = cause
 
     def __str__(self) -> str:
-        return f"formula {self.formula!r}: {self.cause}"
+        return f"formula {shortened(self.formula)!r}: {self.cause}"
 
 
 class UserCodeError(NodeProblem):
@@ -135,7 +147,7 @@ class NodeError(FlowfileDagsterError):
     def __init__(self, location: NodeLocation, cause: str, detail: str = "") -> None:
         super().__init__(location, cause, detail)
         self.location = location
-        self.cause = cause
+        self.cause = shortened(cause, CAUSE_CHARACTERS)
         self.detail = detail
 
     @classmethod

@@ -28,6 +28,8 @@ from flowfile_dagster.errors import DataError, DuplicateColumnError, SettingsErr
 from flowfile_dagster.nodes._csv_scan import CsvSource, CsvTable, decoded_bytes, scan_delimited
 from flowfile_dagster.nodes._excel_reader import ExcelTable, read_excel
 from flowfile_dagster.nodes._file_paths import (
+    check_file,
+    files_below,
     files_pattern,
     has_pattern,
     is_foreign_address,
@@ -191,9 +193,8 @@ def _locate(file: ReceivedFile, paths: PathResolver) -> Located:
         return _located_set(resolve_pattern(file.path, paths), _FOLDER_EXTENSIONS[file.file_type])
     path = paths.resolve_path(with_name(file.path, file.name)).resolve()
     if path.is_dir() and file.file_type in _LAZY_TYPES:
-        files = tuple(sorted(found for found in path.rglob("*") if found.is_file()))
         pattern = str(Path(glob.escape(str(path)), "**", "*"))
-        return Located(str(path), files, str(path), is_folder=True, pattern=pattern)
+        return Located(str(path), files_below(path), str(path), is_folder=True, pattern=pattern)
     if file.file_type == "ipc" and has_pattern(path.name) and not path.exists():
         return _located_set(path, "arrow")
     return Located(str(path), (path,), [str(path)])
@@ -211,10 +212,10 @@ def _check_existence(file: ReceivedFile, located: Located) -> None:
     if not located.files:
         raise DataError(f"received_file.path: no files match {located.uri} (from {file.path!r})")
     for path in located.files:
-        if path.is_dir():
-            raise DataError(f"received_file.path: {path} is a folder, not a file")
-        if not path.exists():
-            raise DataError(f"received_file.path: there is no file {path}")
+        try:
+            check_file(path)
+        except DataError as error:
+            raise DataError(f"received_file.path: {error}") from error
 
 
 def _scan(file: ReceivedFile, located: Located, context: BuildContext) -> pl.LazyFrame:
