@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-
 #: A text of a flow file is shown up to this length: it may hold megabytes.
 SHOWN_CHARACTERS = 300
 #: The first line of a failure, likewise.

@@ -20,7 +20,6 @@ from flowfile_dagster.flow.text import read_flow_text
 from flowfile_dagster.store.local_files import write_json
 from flowfile_dagster.store.store import ResultStore
 
-
 #: Seconds after which a flow is given up: reading a large workbook takes its time, a plan that doubles has no end.
 MAX_SECONDS = 120.0
 

@@ -1,4 +1,4 @@
-"""Check and compile flow files under watch, as a process of its own: ``python probe.py FOLDER``, paths on standard input.
+"""Load flow files under watch, as a process of its own: ``python probe.py FOLDER``, paths on standard input.
 
 For each path and each way of loading (``predict``: by itself; ``compile``: what definitions are loaded from) prints a
 JSON line: seconds, the peak of memory in megabytes, what was said, and everything that loading must not do: code of
@@ -8,7 +8,6 @@ the flow run, a process started, a socket opened, a file written outside FOLDER.
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import re

@@ -1,4 +1,4 @@
-"""Every hostile file is loaded within bounds of time and memory, runs nothing, writes nothing, and is told in one line."""
+"""Every hostile file is loaded in bounded time and memory, runs nothing, writes nothing, and is told in one line."""
 
 from __future__ import annotations
 
