@@ -131,9 +131,9 @@ class NodeLocation:
     reference: str | None = None
 
     def __str__(self) -> str:
-        parts = [self.flow, str(self.node_id), self.node_type]
+        parts = [self.flow, str(self.node_id), shortened(self.node_type)]
         if self.reference:
-            parts.append(self.reference)
+            parts.append(shortened(self.reference))
         return " / ".join(parts)
 
 

@@ -33,6 +33,17 @@ class RowDifference:
     changed_values: dict[str, int]
     samples: dict[str, pl.DataFrame]
 
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.changed)
+
+    def __str__(self) -> str:
+        by = f"by {', '.join(self.key)}" if self.key else "as a whole"
+        text = f"rows compared {by}: {self.added:,} added, {self.removed:,} removed"
+        if not self.key:
+            return text
+        columns = ", ".join(f"{name} {count:,}" for name, count in self.changed_values.items())
+        return f"{text}, {self.changed:,} changed{f' ({columns})' if columns else ''}"
+
 
 @dataclass(frozen=True)
 class TableDifference:
@@ -42,6 +53,9 @@ class TableDifference:
     rows_before: int
     rows_after: int
     rows: RowDifference | None
+
+    def __bool__(self) -> bool:
+        return bool(self.schema or self.rows or self.rows_before != self.rows_after)
 
 
 def compare_tables(
@@ -63,15 +77,16 @@ def compare_tables(
     old, new = before.collect_schema(), after.collect_schema()
     schema = compare_schemas(old, new)
     common = [name for name, dtype in new.items() if old.get(name) == dtype]
-    counts = [_count(frame) for frame in (before, after)]
+    rows_before, rows_after = _count(before), _count(after)
+    _check_key(key, old, new)
     if not common:
-        return TableDifference(schema, *counts, None)
+        return TableDifference(schema, rows_before, rows_after, None)
     plain = [_comparable(frame.select(common), new) for frame in (before, after)]
     if key:
-        _check_key(key, schema, old, new, plain)
+        _refuse_repeated_key(key, plain)
     found = list(key) or _find_key(plain, new)
     rows = _compare_by_key(plain, found, samples) if found else _compare_whole_rows(plain, samples)
-    return TableDifference(schema, *counts, rows)
+    return TableDifference(schema, rows_before, rows_after, rows)
 
 
 def _count(frame: pl.LazyFrame) -> int:
@@ -84,15 +99,16 @@ def _comparable(frame: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:
     return frame.with_columns(pl.col(categories).cast(pl.String)) if categories else frame
 
 
-def _check_key(
-    key: Sequence[str], schema: SchemaDifference, old: pl.Schema, new: pl.Schema, frames: Sequence[pl.LazyFrame]
-) -> None:
+def _check_key(key: Sequence[str], old: pl.Schema, new: pl.Schema) -> None:
     for name in key:
         for columns in (old, new):
             if name not in columns:
                 raise MissingColumnError(name, columns, "key")
-        if any(name == retyped for retyped, _, _ in schema.retyped):
+        if old[name] != new[name]:
             raise DataError(f"key column {name!r} is {old[name]} before and {new[name]} after; take another key")
+
+
+def _refuse_repeated_key(key: Sequence[str], frames: Sequence[pl.LazyFrame]) -> None:
     for frame, word in zip(frames, ("before", "after"), strict=True):
         repeated = _count(frame.select(key)) - _count(frame.select(key).unique())
         if repeated:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import queue
@@ -175,7 +176,7 @@ print([word for word in ("code of the flow", "open 'owned'", "os.remove", "subpr
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path, env=environment
     )
-    assert done.stdout.count("'") == 12, done.stdout
+    assert len(ast.literal_eval(done.stdout)) == 5, done.stdout
 
 
 def test_flow_without_an_end_is_given_up(tmp_path: Path) -> None:
