@@ -7,6 +7,7 @@ Facts are constructor arguments and attributes, so every error survives pickling
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -15,6 +16,17 @@ from difflib import get_close_matches
 SHOWN_CHARACTERS = 300
 #: The first line of a failure, likewise.
 CAUSE_CHARACTERS = 2_000
+
+
+_URL_USER = re.compile(r"(?<=://)[^/\s@'\"]+(?=@)")
+_URL_SECRET = re.compile(
+    r"(?<=[?&])([\w.-]*(?:sig|token|secret|passw|key|credential)[\w.-]*=)[^&\s'\"]+", re.IGNORECASE
+)
+
+
+def without_secrets(text: str) -> str:
+    """The text with ``***`` for user and password in URLs, and for signatures and keys in their queries."""
+    return _URL_SECRET.sub(r"\1***", _URL_USER.sub("***", text)) if "://" in text else text
 
 
 def shortened(text: str, limit: int = SHOWN_CHARACTERS) -> str:
@@ -144,9 +156,10 @@ class NodeError(FlowfileDagsterError):
     """
 
     def __init__(self, location: NodeLocation, cause: str, detail: str = "") -> None:
+        cause, detail = shortened(without_secrets(cause), CAUSE_CHARACTERS), without_secrets(detail)
         super().__init__(location, cause, detail)
         self.location = location
-        self.cause = shortened(cause, CAUSE_CHARACTERS)
+        self.cause = cause
         self.detail = detail
 
     @classmethod
@@ -231,6 +244,7 @@ class StoreError(FlowfileDagsterError):
     """A stored result cannot be read or written; `path` is the file concerned."""
 
     def __init__(self, path: str, cause: str) -> None:
+        path, cause = without_secrets(path), without_secrets(cause)
         super().__init__(path, cause)
         self.path = path
         self.cause = cause

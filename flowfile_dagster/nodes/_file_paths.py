@@ -60,7 +60,7 @@ def check_file(path: Path) -> None:
     """
     try:
         mode = path.stat().st_mode
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise DataError(f"there is no file {path}") from error
     if not stat.S_ISREG(mode):
         raise DataError(f"{path} is {'a folder' if stat.S_ISDIR(mode) else 'a device, pipe or socket'}, not a file")

@@ -24,7 +24,7 @@ from flowfile_dagster.columns.lineage import ColumnLineage
 from flowfile_dagster.contract.context import BuildContext, PathResolver
 from flowfile_dagster.contract.node_type import NO_INPUT, MaybeSchema, NodeType, Source, Trait
 from flowfile_dagster.contract.settings import NodeSettings, SettingsBlock
-from flowfile_dagster.errors import DataError, DuplicateColumnError, SettingsError
+from flowfile_dagster.errors import DataError, DuplicateColumnError, SettingsError, without_secrets
 from flowfile_dagster.nodes._csv_scan import CsvSource, CsvTable, decoded_bytes, scan_delimited
 from flowfile_dagster.nodes._excel_reader import ExcelTable, read_excel
 from flowfile_dagster.nodes._file_paths import (
@@ -188,7 +188,7 @@ def _check_json(table: CsvTable) -> None:
 
 def _locate(file: ReceivedFile, paths: PathResolver) -> Located:
     if is_url(file.path):
-        return Located(file.path, (), file.path)
+        return Located(without_secrets(file.path), (), file.path)
     if file.scan_mode == "directory":
         return _located_set(resolve_pattern(file.path, paths), _FOLDER_EXTENSIONS[file.file_type])
     path = paths.resolve_path(with_name(file.path, file.name)).resolve()
@@ -243,7 +243,7 @@ def _scan_text(file: ReceivedFile, table: CsvTable, located: Located, context: B
 
 def _scan_ndjson(file: ReceivedFile, located: Located) -> pl.LazyFrame:
     """All rows count for the types: Polars drops keys, and fails on types, that its first rows do not show."""
-    path = located.uri if located.is_folder or is_url(located.uri) else glob.escape(located.uri)
+    path = located.scanned if isinstance(located.scanned, str) else glob.escape(located.uri)
     return pl.scan_ndjson(path, infer_schema_length=None, include_file_paths=file.include_file_paths)
 
 

@@ -130,7 +130,7 @@ class FlowStep:
 
     def _latest(self, key: Sequence[str]) -> Manifest | None:
         ref = self._store.latest(key)
-        return None if ref is None else self._store.look_up(ref.node_hash)
+        return None if ref is None else self._store.find(ref.node_hash)
 
     def _changes(self, previous: Manifest | None, manifest: Manifest, handle: str) -> dict[str, str]:
         before = None if previous is None else previous.outputs.get(handle)
