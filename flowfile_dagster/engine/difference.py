@@ -166,7 +166,8 @@ def _compare_by_key(frames: Sequence[pl.LazyFrame], key: Sequence[str], samples:
             shown(is_gone, "before"),
             shown(is_changed, "before"),
             shown(is_changed, "after"),
-        ]
+        ],
+        "streaming",
     )
     numbers = counted.row(0, named=True)
     changed_values = {name: numbers[f"value{i}"] for i, name in enumerate(values) if numbers[f"value{i}"]}
@@ -191,6 +192,6 @@ def _compare_whole_rows(frames: Sequence[pl.LazyFrame], samples: int) -> RowDiff
     def shown(rows: pl.Expr) -> pl.LazyFrame:
         return balance.filter(rows).head(samples).select(pl.col(alias).alias(name) for name, alias in short.items())
 
-    counted, added, removed = collect_together([counts, shown(count > 0), shown(count < 0)])
+    counted, added, removed = collect_together([counts, shown(count > 0), shown(count < 0)], "streaming")
     numbers = counted.row(0, named=True)
     return RowDifference((), numbers["added"], numbers["removed"], 0, {}, {"added": added, "removed": removed})

@@ -92,6 +92,7 @@ class SqlQuery(NodeType[SqlQuerySettings]):
         """Known for a plain SELECT over the inputs and their joins, else opaque."""
         return query_lineage(settings.sql_query_input.sql_code, inputs, output)
 
+
 def _check_size(query: str) -> None:
     bare = _TEXT.sub(" ", query)
     for operators, limit in ((_OPERATOR, _MAX_OPERATORS), (_SET_OPERATOR, _MAX_SET_OPERATORS)):
