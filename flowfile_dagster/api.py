@@ -116,13 +116,18 @@ class Flow:
                 on_event(event)
         return run
 
+    @cached_property
+    def names(self) -> Mapping[int, str]:
+        """The name of every node, as the command line and Dagster show it."""
+        return node_names(self.graph)
+
     def find_node(self, name: int | str) -> int:
-        """The id of the node of this id, reference, or name as the command line and Dagster show it.
+        """The node of this id, reference, or name.
 
         Raises:
             SelectionError: the flow has no such node.
         """
-        named = {text: node_id for node_id, text in node_names(self.graph).items()}
+        named = {text: node_id for node_id, text in self.names.items()}
         return named[str(name)] if str(name) in named else self.graph.find_node(name)
 
 

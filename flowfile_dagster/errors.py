@@ -7,9 +7,32 @@ Facts are constructor arguments and attributes, so every error survives pickling
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+
+#: A text of a flow file is shown up to this length: it may hold megabytes.
+SHOWN_CHARACTERS = 300
+#: The first line of a failure, likewise.
+CAUSE_CHARACTERS = 2_000
+
+
+_URL_USER = re.compile(r"(?<=://)[^/\s@'\"]+(?=@)")
+_URL_SECRET = re.compile(
+    r"(?<=[?&])([\w.-]*(?:sig|token|secret|passw|key|credential)[\w.-]*=)[^&\s'\"]+", re.IGNORECASE
+)
+
+
+def without_secrets(text: str) -> str:
+    """The text with ``***`` for user and password in URLs, and for signatures and keys in their queries."""
+    return _URL_SECRET.sub(r"\1***", _URL_USER.sub("***", text)) if "://" in text else text
+
+
+def shortened(text: str, limit: int = SHOWN_CHARACTERS) -> str:
+    """The text, cut in its middle where it is longer than `limit` characters."""
+    half = (limit - 3) // 2
+    return text if len(text) <= limit else f"{text[:half]} … {text[-half:]}"
 
 
 class FlowfileDagsterError(Exception):
@@ -75,7 +98,7 @@ class FormulaError(NodeProblem):
         self.cause = cause
 
     def __str__(self) -> str:
-        return f"formula {self.formula!r}: {self.cause}"
+        return f"formula {shortened(self.formula)!r}: {self.cause}"
 
 
 class UserCodeError(NodeProblem):
@@ -120,9 +143,9 @@ class NodeLocation:
     reference: str | None = None
 
     def __str__(self) -> str:
-        parts = [self.flow, str(self.node_id), self.node_type]
+        parts = [self.flow, str(self.node_id), shortened(self.node_type)]
         if self.reference:
-            parts.append(self.reference)
+            parts.append(shortened(self.reference))
         return " / ".join(parts)
 
 
@@ -133,6 +156,7 @@ class NodeError(FlowfileDagsterError):
     """
 
     def __init__(self, location: NodeLocation, cause: str, detail: str = "") -> None:
+        cause, detail = shortened(without_secrets(cause), CAUSE_CHARACTERS), without_secrets(detail)
         super().__init__(location, cause, detail)
         self.location = location
         self.cause = cause
@@ -220,6 +244,7 @@ class StoreError(FlowfileDagsterError):
     """A stored result cannot be read or written; `path` is the file concerned."""
 
     def __init__(self, path: str, cause: str) -> None:
+        path, cause = without_secrets(path), without_secrets(cause)
         super().__init__(path, cause)
         self.path = path
         self.cause = cause

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from flowfile_dagster.api import Flow, load_flow
-from flowfile_dagster.errors import FlowfileDagsterError
+from flowfile_dagster.compile.cache import CompileCache, FlowRequest
+from flowfile_dagster.compile.form import CompiledFlow, CompiledNode
+from flowfile_dagster.errors import NodeLocation
 from flowfile_dagster.flow.files import find_flow_files
-from flowfile_dagster.flow.outside import sources_of, target_of
 
 
 @dataclass(frozen=True)
@@ -51,37 +52,34 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def check_flows(paths: Sequence[Path], root: Path | None) -> list[FlowReport]:
-    """Load flows and predict them. A file that one of them writes need not be there yet for another to read it."""
-    loaded = [(path, _load(path, root)) for path in paths]
-    flows = [flow for _, flow in loaded if isinstance(flow, Flow)]
-    written = {
-        target for flow in flows for node_id in flow.nodes if (target := target_of(flow.nodes[node_id], flow.graph))
-    }
+    """Compile flows as definitions do: in another process, so that no flow can stop the command.
+
+    A file that one of them writes need not be there yet for another to read it.
+    """
+    with tempfile.TemporaryDirectory(prefix="flowfile-") as folder:
+        entries = CompileCache(Path(folder)).load([FlowRequest(path, root) for path in paths])
+    flows = [entry.flow for entry in entries]
+    nodes = [node for flow in flows if isinstance(flow, CompiledFlow) for node in flow.nodes]
+    written = {node.target for node in nodes if node.target}
     return [
         FlowReport(str(path), len(flow.nodes), None, tuple(_problems(flow, written)))
-        if isinstance(flow, Flow)
-        else FlowReport(str(path), 0, flow, ())
-        for path, flow in loaded
+        if isinstance(flow, CompiledFlow)
+        else FlowReport(str(path), 0, flow.error, ())
+        for path, flow in zip(paths, flows, strict=True)
     ]
 
 
-def _load(path: Path, root: Path | None) -> Flow | str:
-    try:
-        return load_flow(path, root=root)
-    except FlowfileDagsterError as error:
-        return str(error)
+def _problems(flow: CompiledFlow, written: Collection[str]) -> Iterator[str]:
+    for node in flow.nodes:
+        cause = node.problem or node.warning
+        if cause is not None and not _waits_for(node, written):
+            location = NodeLocation(flow.name, node.node_id, node.node_type, node.reference)
+            yield f"{location}: {cause}".partition("\n")[0]
 
 
-def _problems(flow: Flow, written: Collection[str]) -> Iterator[str]:
-    for node_id, prediction in flow.predictions.items():
-        if prediction.error is not None and not _waits_for(flow, node_id, written):
-            yield str(prediction.error).partition("\n")[0]
-
-
-def _waits_for(flow: Flow, node_id: int, written: Collection[str]) -> bool:
+def _waits_for(node: CompiledNode, written: Collection[str]) -> bool:
     """Whether a node reads a file that is not there yet, and that another flow writes."""
-    uris = {source.uri for source in sources_of(flow.nodes[node_id], flow.graph)}
-    return any(uri in written and not Path(uri).exists() for uri in uris)
+    return any(source.uri in written and not Path(source.uri).exists() for source in node.sources)
 
 
 def _render(report: FlowReport) -> str:

@@ -118,7 +118,7 @@ class CompileCache:
     def _read_compiled(self, request: FlowRequest, key: str, *, is_done: bool) -> CompiledEntry:
         value = read_json(self._compiled_path(key)) if is_done else None
         if value is None:
-            cause = "the flow compiler stopped at it, or it changed meanwhile; reload the definitions"
+            cause = "the flow compiler stopped at it or took too long, or it changed meanwhile; reload the definitions"
             flow = BrokenFlow(request.path.stem, str(request.path), f"{request.path}: {cause}")
             return CompiledEntry(key, flow)
         return CompiledEntry(key, from_json(value))

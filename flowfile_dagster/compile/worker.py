@@ -6,7 +6,9 @@ and wait for for ever, so no process that loads definitions does either.
 
 from __future__ import annotations
 
+import faulthandler
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,13 +20,22 @@ from flowfile_dagster.flow.text import read_flow_text
 from flowfile_dagster.store.local_files import write_json
 from flowfile_dagster.store.store import ResultStore
 
+#: Seconds after which a flow is given up: reading a large workbook takes its time, a plan that doubles has no end.
+MAX_SECONDS = 120.0
 
-def main() -> None:
-    """Read one JSON request per line; write each compiled flow where the request says, then print that path."""
-    for line in sys.stdin:
-        request = json.loads(line)
-        compile_request(request)
-        print(f"\n{request['compiled']}", flush=True)
+
+def main(max_seconds: float = MAX_SECONDS) -> None:
+    """Read one JSON request per line; write each compiled flow where the request says, then print that path.
+
+    The process ends at a flow that takes longer than `max_seconds`, wherever it is at that time.
+    """
+    with Path(os.devnull).open("w") as nowhere:
+        for line in sys.stdin:
+            request = json.loads(line)
+            faulthandler.dump_traceback_later(max_seconds, exit=True, file=nowhere)
+            compile_request(request)
+            faulthandler.cancel_dump_traceback_later()
+            print(f"\n{request['compiled']}", flush=True)
 
 
 def compile_request(request: dict[str, Any]) -> None:

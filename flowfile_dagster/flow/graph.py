@@ -11,8 +11,19 @@ from typing import Any, Literal, TypeAlias
 
 from flowfile_dagster.contract.node_type import NodeType, Trait
 from flowfile_dagster.contract.settings import NodeSettings, ParameterValue
-from flowfile_dagster.errors import FlowFileError, NodeError, NodeLocation, Problem, SelectionError
+from flowfile_dagster.errors import (
+    DataError,
+    FlowFileError,
+    NodeError,
+    NodeLocation,
+    Problem,
+    SelectionError,
+    shortened,
+)
 from flowfile_dagster.flow.wiring import Input
+
+#: Longer paths exist on no system.
+_MAX_PATH = 4096
 
 ExecutionMode: TypeAlias = Literal["development", "performance"]
 
@@ -118,8 +129,18 @@ class FlowGraph:
 
         A relative path stands under the first root where it exists; where none does, under the first root that has
         its folder, else under the first root.
+
+        Raises:
+            DataError: no system can have such a path.
         """
-        path = Path(text).expanduser()
+        if len(text) > _MAX_PATH:
+            raise DataError(f"path {shortened(text)!r} has {len(text):,} characters, which no system allows")
+        try:
+            return self._find_path(Path(text).expanduser())
+        except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13; ~nobody
+            raise DataError(f"path {shortened(text)!r} cannot be looked up: {error}") from error
+
+    def _find_path(self, path: Path) -> Path:
         if path.is_absolute():
             return path.resolve()
         candidates = [(root / path).resolve() for root in self.roots]

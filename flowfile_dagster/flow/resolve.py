@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from flowfile_dagster.contract.node_type import NodeType
 from flowfile_dagster.contract.settings import NodeSettings, ParameterValue
-from flowfile_dagster.errors import NodeProblem, SettingsError
+from flowfile_dagster.errors import CAUSE_CHARACTERS, NodeProblem, SettingsError, shortened, without_secrets
 from flowfile_dagster.flow.document import (
     FlowDocument,
     NodeEntry,
@@ -114,6 +114,7 @@ def _node(
     document: FlowDocument,
 ) -> FlowNode:
     group = groups.get(entry.group_id) if entry.group_id is not None else None
+    problem = parsed.problem or wiring.problem
     return FlowNode(
         node_id=entry.node_id,
         node_type=entry.node_type,
@@ -122,7 +123,7 @@ def _node(
         inputs=wiring.inputs,
         reference=entry.node_reference,
         description=entry.description or "",
-        problem=parsed.problem or wiring.problem,
+        problem=None if problem is None else shortened(without_secrets(problem), CAUSE_CHARACTERS),
         position=(entry.x_position or 0, entry.y_position or 0),
         group=group.name if group else None,
         line=document.node_lines.get(entry.node_id),

@@ -45,13 +45,28 @@ def wire(document: FlowDocument, sockets: Mapping[int, Socket]) -> dict[int, Wir
     """The wiring of every node. The target side decides existence, slot and order; the source side the handle."""
     entries = {entry.node_id: entry for entry in document.nodes}
     repaired = _one_sided_edges(entries)
+    handles = _handles_by_edge(entries)
     return {
-        node_id: _wire_node(entry, entries, sockets, repaired.get(node_id, ())) for node_id, entry in entries.items()
+        node_id: _wire_node(entry, handles, sockets, repaired.get(node_id, ())) for node_id, entry in entries.items()
     }
 
 
+def _handles_by_edge(entries: Mapping[int, NodeEntry]) -> dict[tuple[int, int], list[str]]:
+    """The outputs that each edge reads, by (source, target)."""
+    found: dict[tuple[int, int], list[str]] = {}
+    for entry in entries.values():
+        names = entry.output_handles or ()
+        for index, target_id in enumerate(entry.outputs):
+            handle = (names[index] if index < len(names) else "") or "output-0"
+            found.setdefault((entry.node_id, target_id), []).append(handle)
+    return found
+
+
 def _wire_node(
-    entry: NodeEntry, entries: Mapping[int, NodeEntry], sockets: Mapping[int, Socket], repaired: tuple[int, ...]
+    entry: NodeEntry,
+    handles: Mapping[tuple[int, int], list[str]],
+    sockets: Mapping[int, Socket],
+    repaired: tuple[int, ...],
 ) -> Wiring:
     socket = sockets[entry.node_id]
     if entry.input_connections and not entry.input_ids:
@@ -69,7 +84,7 @@ def _wire_node(
     inputs: list[Input] = []
     problem = _slot_problem(socket, slots)
     for source_id, slot in slots:
-        handle, handle_problem = _handle(entries[source_id], entry.node_id, sockets[source_id])
+        handle, handle_problem = _handle(source_id, handles.get((source_id, entry.node_id), []), sockets[source_id])
         inputs.append(Input(source_id, handle, slot))
         problem = problem or handle_problem
     return Wiring(tuple(inputs), problem)
@@ -104,22 +119,16 @@ def _count_problem(socket: Socket, count: int) -> str | None:
     return None
 
 
-def _handle(source: NodeEntry, target_id: int, socket: Socket) -> tuple[str, str | None]:
+def _handle(source_id: int, found: list[str], socket: Socket) -> tuple[str, str | None]:
     """The output that an edge reads, and what is wrong with it."""
-    names = source.output_handles or ()
-    found = [
-        (names[index] if index < len(names) else "") or "output-0"
-        for index, other in enumerate(source.outputs)
-        if other == target_id
-    ]
     handle = found[0] if found else "output-0"
     if len(set(found)) > 1:
-        cause = f"reads outputs {', '.join(found)} of node {source.node_id}, but a pair of nodes has one edge"
+        cause = f"reads outputs {', '.join(found)} of node {source_id}, but a pair of nodes has one edge"
         return handle, f"input_ids: {cause}; put a node between"
     known = socket.output_count
     if not _HANDLE.fullmatch(handle) or (known is not None and int(handle.removeprefix("output-")) >= known):
         outputs = f"outputs output-0 … output-{known - 1}" if known and known > 1 else "one output, output-0"
-        return handle, f"input_ids: reads {handle!r} of node {source.node_id}, which has {outputs}"
+        return handle, f"input_ids: reads {handle!r} of node {source_id}, which has {outputs}"
     return handle, None
 
 

@@ -26,6 +26,9 @@ MISPLANNED_FUNCTIONS = ("string_similarity(",)
 #: The columns that a formula reads, with their types.
 _Columns: TypeAlias = tuple[tuple[str, pl.DataType], ...]
 
+#: The library takes quadratic time: a second for the worst text of this length, and a tenth for a usual one.
+MAX_CHARACTERS = 10_000
+
 _LITERALS = re.compile(r"\"[^\"]*\"|'[^']*'|\[[^\]]*\]|//[^\n]*")
 
 
@@ -108,6 +111,8 @@ def is_planned_right(formula: str, planned: pl.DataType) -> bool:
 @lru_cache(maxsize=32768)
 def _calls(formula: str, functions: tuple[str, ...]) -> bool:
     """Whether a function is called: literals, column names and comments do not count, blanks mean nothing."""
+    if len(formula) > MAX_CHARACTERS:
+        return False
     code = "".join(_LITERALS.sub("?", formula).split())
     return any(name in code for name in functions)
 
@@ -131,6 +136,9 @@ def _parse(formula: str) -> _Parsed:
 def _evaluate(formula: str, type_of: TypeOf) -> pl.Expr:
     if not formula.strip():
         raise FormulaError(formula, "is empty; write an expression such as [column] > 0")
+    if len(formula) > MAX_CHARACTERS:
+        cause = f"has {len(formula):,} characters, the limit is {MAX_CHARACTERS:,}; divide it into several columns"
+        raise FormulaError(formula, cause)
     try:
         expression: pl.Expr = evaluate_tree(build_func(formula), type_of)
     except ExpressionSyntaxError as error:

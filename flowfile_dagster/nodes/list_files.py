@@ -23,6 +23,7 @@ from flowfile_dagster.contract.context import BuildContext, PathResolver
 from flowfile_dagster.contract.node_type import NO_INPUT, MaybeSchema, NodeType, Source, Trait
 from flowfile_dagster.contract.settings import NodeSettings
 from flowfile_dagster.errors import DataError, SettingsError
+from flowfile_dagster.nodes._file_paths import MAX_ENTRIES, too_many_entries
 
 
 class ListFilesSettings(NodeSettings):
@@ -116,13 +117,18 @@ def _entries(settings: ListFilesSettings, root: Path) -> list[Path]:
     """What is listed, in order. A folder reached twice through links is walked once."""
     found: list[tuple[bool, str, str, Path]] = []
     walked: set[Path] = set()
+    seen = 0
     pending = [(root, 0)]
     while pending:
         folder, depth = pending.pop(0)
         if (real := folder.resolve()) in walked:
             continue
         walked.add(real)
-        for entry in _children(folder):
+        children = _children(folder)
+        seen += len(children)
+        if seen > MAX_ENTRIES:
+            raise too_many_entries(root)
+        for entry in children:
             is_folder = entry.is_dir()
             if is_folder and settings.recursive and depth < settings.max_depth:
                 pending.append((entry, depth + 1))

@@ -24,10 +24,12 @@ from flowfile_dagster.columns.lineage import ColumnLineage
 from flowfile_dagster.contract.context import BuildContext, PathResolver
 from flowfile_dagster.contract.node_type import NO_INPUT, MaybeSchema, NodeType, Source, Trait
 from flowfile_dagster.contract.settings import NodeSettings, SettingsBlock
-from flowfile_dagster.errors import DataError, DuplicateColumnError, SettingsError
+from flowfile_dagster.errors import DataError, DuplicateColumnError, SettingsError, without_secrets
 from flowfile_dagster.nodes._csv_scan import CsvSource, CsvTable, decoded_bytes, scan_delimited
 from flowfile_dagster.nodes._excel_reader import ExcelTable, read_excel
 from flowfile_dagster.nodes._file_paths import (
+    check_file,
+    files_below,
     files_pattern,
     has_pattern,
     is_foreign_address,
@@ -186,14 +188,13 @@ def _check_json(table: CsvTable) -> None:
 
 def _locate(file: ReceivedFile, paths: PathResolver) -> Located:
     if is_url(file.path):
-        return Located(file.path, (), file.path)
+        return Located(without_secrets(file.path), (), file.path)
     if file.scan_mode == "directory":
         return _located_set(resolve_pattern(file.path, paths), _FOLDER_EXTENSIONS[file.file_type])
     path = paths.resolve_path(with_name(file.path, file.name)).resolve()
     if path.is_dir() and file.file_type in _LAZY_TYPES:
-        files = tuple(sorted(found for found in path.rglob("*") if found.is_file()))
         pattern = str(Path(glob.escape(str(path)), "**", "*"))
-        return Located(str(path), files, str(path), is_folder=True, pattern=pattern)
+        return Located(str(path), files_below(path), str(path), is_folder=True, pattern=pattern)
     if file.file_type == "ipc" and has_pattern(path.name) and not path.exists():
         return _located_set(path, "arrow")
     return Located(str(path), (path,), [str(path)])
@@ -211,10 +212,10 @@ def _check_existence(file: ReceivedFile, located: Located) -> None:
     if not located.files:
         raise DataError(f"received_file.path: no files match {located.uri} (from {file.path!r})")
     for path in located.files:
-        if path.is_dir():
-            raise DataError(f"received_file.path: {path} is a folder, not a file")
-        if not path.exists():
-            raise DataError(f"received_file.path: there is no file {path}")
+        try:
+            check_file(path)
+        except DataError as error:
+            raise DataError(f"received_file.path: {error}") from error
 
 
 def _scan(file: ReceivedFile, located: Located, context: BuildContext) -> pl.LazyFrame:
@@ -242,7 +243,7 @@ def _scan_text(file: ReceivedFile, table: CsvTable, located: Located, context: B
 
 def _scan_ndjson(file: ReceivedFile, located: Located) -> pl.LazyFrame:
     """All rows count for the types: Polars drops keys, and fails on types, that its first rows do not show."""
-    path = located.uri if located.is_folder or is_url(located.uri) else glob.escape(located.uri)
+    path = located.scanned if isinstance(located.scanned, str) else glob.escape(located.uri)
     return pl.scan_ndjson(path, infer_schema_length=None, include_file_paths=file.include_file_paths)
 
 

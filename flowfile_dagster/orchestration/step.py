@@ -16,6 +16,7 @@ from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph
 from flowfile_dagster.flow.names import node_names
 from flowfile_dagster.orchestration.checks import NodeCheck, StepChecks
 from flowfile_dagster.orchestration.config import FlowConfig
+from flowfile_dagster.orchestration.difference import describe_changes
 from flowfile_dagster.orchestration.io_manager import StoredResult
 from flowfile_dagster.orchestration.observation import record_sources
 from flowfile_dagster.orchestration.redaction import find_redactions
@@ -105,12 +106,13 @@ class FlowStep:
             self._note(event, graph)
             if isinstance(event, (NodeComputed, NodeReused)):
                 pages.remember(event)
-                self._store.publish(self._ref_key(event.node_id), Ref(event.manifest.node_hash, "output-0"))
+                previous = self._publish(event)
                 for (node_id, handle), key in outputs.items():
                     if node_id == event.node_id:
                         node, segment = graph.nodes[node_id], by_root[node_id]
                         ran = engine_that_runs(segment, node, engines.get(node_id, chosen))
                         page = pages.render(event, node, segment, handle, key)
+                        page |= self._changes(previous, event.manifest, handle)
                         metadata = {**page, "flowfile/mode": mode, "flowfile/engine": ran, **used}
                         results = checks.results.get(key, ())
                         yield _result(event, handle, key, metadata, results, tags.get(node_id))
@@ -119,9 +121,23 @@ class FlowStep:
         if failures:
             raise dg.Failure(self._summary(failures), allow_retries=False)
 
+    def _publish(self, event: NodeComputed | NodeReused) -> Manifest | None:
+        """Make the result the latest of its node; gives the one before."""
+        key = self._ref_key(event.node_id)
+        previous = self._latest(key)
+        self._store.publish(key, Ref(event.manifest.node_hash, "output-0"))
+        return previous
+
     def _latest(self, key: Sequence[str]) -> Manifest | None:
         ref = self._store.latest(key)
         return None if ref is None else self._store.find(ref.node_hash)
+
+    def _changes(self, previous: Manifest | None, manifest: Manifest, handle: str) -> dict[str, str]:
+        before = None if previous is None else previous.outputs.get(handle)
+        after = manifest.outputs.get(handle)
+        if before is None or after is None:
+            return {}
+        return {"flowfile/changes": describe_changes(before, after, self._store)}
 
     def _announce(self, graph: FlowGraph, segments: Sequence[Segment], targets: Collection[int]) -> None:
         """Say what is computed together, and from how much: all that is known of a step that is killed."""

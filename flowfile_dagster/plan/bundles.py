@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Mapping, Sequence
 
 from flowfile_dagster.contract.node_type import Trait
@@ -15,13 +16,22 @@ _NOT_SHARED = frozenset({Trait.RANDOM, Trait.VOLATILE, Trait.RUNS_USER_CODE, Tra
 
 
 def find_bundles(graph: FlowGraph, segments: Mapping[int, Segment]) -> dict[int, int]:
-    """The shared node of every root that is in a bundle. A shared node itself is a root no longer."""
-    above = _above(segments)
+    """The shared node of every root that is in a bundle. A shared node itself is a root no longer.
+
+    `segments` are in topological order.
+    """
+    readers: dict[int, list[int]] = {root: [] for root in segments}
+    for root, segment in segments.items():
+        for source in dict.fromkeys(segment.inputs):
+            readers[source].append(root)
+    place = {root: index for index, root in enumerate(segments)}
+    checks = _checks_above(segments)
     bundles: dict[int, int] = {}
     for shared, segment in segments.items():
-        readers = [root for root, reader in segments.items() if shared in reader.inputs]
-        if _can_share(graph, segment, readers, bundles) and _are_independent(readers, segments, above):
-            bundles.update(dict.fromkeys(readers, shared))
+        near = readers[shared]
+        is_stopped_alike = len({checks[reader] for reader in near}) == 1
+        if is_stopped_alike and _can_share(graph, segment, near, bundles) and _are_independent(near, segments, place):
+            bundles.update(dict.fromkeys(near, shared))
     return bundles
 
 
@@ -32,24 +42,31 @@ def in_bundle_order(segments: Mapping[int, Segment], order: Sequence[int]) -> tu
     for segment in sorted(segments.values(), key=lambda segment: place[segment.root]):
         groups.setdefault(segment.root if segment.bundle is None else segment.bundle, []).append(segment)
     group_of = {segment.root: key for key, members in groups.items() for segment in members}
-    ordered: dict[int, None] = {}
-    waiting = list(groups)
-    while waiting:
-        for key in waiting:
-            reads = {group_of[root] for segment in groups[key] for root in segment.inputs}
-            if reads <= ordered.keys():
-                ordered[key] = None
-                waiting.remove(key)
-                break
-    return tuple(segment for key in ordered for segment in groups[key])
+    reads = {key: {group_of[root] for segment in groups[key] for root in segment.inputs} for key in groups}
+    readers: dict[int, list[int]] = {key: [] for key in groups}
+    for key, sources in reads.items():
+        for source in sources:
+            readers[source].append(key)
+    rank = {key: index for index, key in enumerate(groups)}
+    ready = [(rank[key], key) for key, sources in reads.items() if not sources]
+    ordered: list[Segment] = []
+    while ready:
+        _, key = heapq.heappop(ready)
+        ordered.extend(groups[key])
+        for reader in readers[key]:
+            reads[reader].discard(key)
+            if not reads[reader]:
+                heapq.heappush(ready, (rank[reader], reader))
+    return tuple(ordered)
 
 
-def _above(segments: Mapping[int, Segment]) -> dict[int, frozenset[int]]:
-    """Every root that a segment depends on, directly or not."""
-    above: dict[int, frozenset[int]] = {}
+def _checks_above(segments: Mapping[int, Segment]) -> dict[int, frozenset[int]]:
+    """The checked roots that each segment depends on: those below a check do not join those that are not."""
+    found: dict[int, frozenset[int]] = {}
     for root, segment in segments.items():
-        above[root] = frozenset(segment.inputs).union(*(above[other] for other in segment.inputs))
-    return above
+        near = (other for other in segment.inputs if "check" in segments[other].reasons)
+        found[root] = frozenset(near).union(*(found[other] for other in segment.inputs))
+    return found
 
 
 def _can_share(graph: FlowGraph, segment: Segment, readers: Sequence[int], bundles: Mapping[int, int]) -> bool:
@@ -59,17 +76,21 @@ def _can_share(graph: FlowGraph, segment: Segment, readers: Sequence[int], bundl
     return is_plain and is_free and len(readers) <= MAX_BUNDLE
 
 
-def _are_independent(
-    readers: Sequence[int], segments: Mapping[int, Segment], above: Mapping[int, frozenset[int]]
-) -> bool:
+def _are_independent(readers: Sequence[int], segments: Mapping[int, Segment], place: Mapping[int, int]) -> bool:
     """Whether the readers can be collected at the same time: none needs another, and none is a fan-out in turn.
 
-    One with a check stays by itself, and those below a check do not join those that are not: a check that fails
-    must stop what is below it, and only that.
+    A reader with a check stays by itself: a check that fails must stop what is below it, and only that.
     """
-    together, alone = set(readers), {"fan-out", "check"}
-    checked = {root for root, segment in segments.items() if "check" in segment.reasons}
-    is_stopped_alike = len({above[reader] & checked for reader in readers}) == 1
-    return is_stopped_alike and all(
-        not above[reader] & together and not alone & set(segments[reader].reasons) for reader in readers
-    )
+    if any({"fan-out", "check"} & set(segments[reader].reasons) for reader in readers):
+        return False
+    together, first = set(readers), min((place[reader] for reader in readers), default=0)
+    seen: set[int] = set()
+    waiting = [root for reader in readers for root in segments[reader].inputs]
+    while waiting:
+        root = waiting.pop()
+        if root in together:
+            return False
+        if root not in seen and place[root] > first:
+            seen.add(root)
+            waiting.extend(segments[root].inputs)
+    return True

@@ -35,6 +35,11 @@ def ref_name(key: Sequence[str], run_id: str = "") -> str:
     return "/".join([REFS, *folders, f"{name}.json"])
 
 
+def runs_folder(key: Sequence[str]) -> str:
+    """The folder of the runs' refs of a key, within the store."""
+    return f"{ref_name(key).removesuffix('.json')}{_RUNS}"
+
+
 def key_of_run_ref(name: str) -> str | None:
     """What the runs' refs of one key have in common in their names; None for the name of a latest ref."""
     folder = name.rpartition("/")[0]

@@ -38,7 +38,7 @@ from flowfile_dagster.store.index import (
 from flowfile_dagster.store.local_files import LocalFolder
 from flowfile_dagster.store.mapped import scan_mapped
 from flowfile_dagster.store.objects import CopiedBlobs, ObjectFolder, copies_folder, is_url
-from flowfile_dagster.store.refs import Ref, ref_from_bytes, ref_name, ref_to_bytes
+from flowfile_dagster.store.refs import Ref, ref_from_bytes, ref_name, ref_to_bytes, runs_folder
 
 FINGERPRINTS = "fingerprints"
 VERIFIED = "verified"
@@ -195,6 +195,19 @@ class ResultStore:
         own = ref_from_bytes(self.files.read(ref_name(key, self._run_id))) if self._run_id else None
         ref = own or ref_from_bytes(self.files.read(ref_name(key)))
         return self._read_from.latest(key) if ref is None and self._read_from is not None else ref
+
+    def history(self, key: Sequence[str]) -> list[Ref]:
+        """What runs made of `key`, the newest first; a result that several made counts for the newest.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        found = sorted(self.files.list_files(runs_folder(key)), key=lambda item: item[1].modified, reverse=True)
+        history: dict[str, Ref] = {}
+        for ref in [self.latest(key), *(ref_from_bytes(self.files.read(name)) for name, _ in found)]:
+            if ref is not None:
+                history.setdefault(ref.node_hash, ref)
+        return list(history.values())
 
     def _look_here(self, node_hash: str) -> Manifest | None:
         manifest = self._read_manifest(node_hash)

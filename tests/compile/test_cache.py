@@ -13,7 +13,7 @@ from flowfile_dagster.compile.form import BrokenFlow, CompiledFlow
 from flowfile_dagster.compile.worker import compile_request
 from tests.factories import JsonObject, formula, manual, node, read_csv, write_flow
 
-STOPPED = "the flow compiler stopped at it, or it changed meanwhile; reload the definitions"
+STOPPED = "the flow compiler stopped at it or took too long, or it changed meanwhile; reload the definitions"
 
 PIVOT: JsonObject = {
     "pivot_input": {"index_columns": ["a"], "pivot_column": "b", "value_col": "c", "aggregations": ["sum"]}

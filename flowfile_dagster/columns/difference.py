@@ -1,0 +1,40 @@
+"""What is different between two schemas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class SchemaDifference:
+    """Columns that came, went, or have another type: (name, type) or (name, type before, type after)."""
+
+    added: tuple[tuple[str, pl.DataType], ...]
+    removed: tuple[tuple[str, pl.DataType], ...]
+    retyped: tuple[tuple[str, pl.DataType, pl.DataType], ...]
+    is_reordered: bool
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.retyped or self.is_reordered)
+
+    def __str__(self) -> str:
+        parts = [
+            *(f"column {name!r} added, {dtype}" for name, dtype in self.added),
+            *(f"column {name!r} removed, {dtype}" for name, dtype in self.removed),
+            *(f"column {name!r} from {old} to {new}" for name, old, new in self.retyped),
+            *(["other order of columns"] if self.is_reordered else []),
+        ]
+        return "; ".join(parts) or "same columns"
+
+
+def compare_schemas(before: pl.Schema, after: pl.Schema) -> SchemaDifference:
+    """What happened to the columns."""
+    kept = [name for name in before if name in after]
+    return SchemaDifference(
+        added=tuple((name, dtype) for name, dtype in after.items() if name not in before),
+        removed=tuple((name, dtype) for name, dtype in before.items() if name not in after),
+        retyped=tuple((name, before[name], after[name]) for name in kept if before[name] != after[name]),
+        is_reordered=kept != [name for name in after if name in before],
+    )

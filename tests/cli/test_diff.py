@@ -1,0 +1,79 @@
+"""``flowfile-dagster diff`` over the results of real runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flowfile_dagster.cli.app import main
+from tests.factories import formula, manual, write_flow
+
+Capture = pytest.CaptureFixture[str]
+
+
+def call(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def run_with(folder: Path, text: str) -> Path:
+    nodes = [manual(1, {"id": [1, 2, 3]}), formula(2, 1, "b", text, node_reference="doubled")]
+    path = write_flow(folder / "numbers.json", nodes)
+    assert call("run", path, "--store", folder / "store") == 0
+    return path
+
+
+def test_diff_compares_the_latest_result_with_the_one_before(tmp_path: Path, capsys: Capture) -> None:
+    run_with(tmp_path, "[id] * 2")
+    path = run_with(tmp_path, "[id] * [id]")
+    capsys.readouterr()
+    assert call("diff", path, "doubled", "--store", tmp_path / "store") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1:4] == ["same columns", "3 -> 3 rows", "rows compared by id: 0 added, 0 removed, 2 changed (b 2)"]
+
+
+def test_diff_of_a_result_that_came_back_is_with_the_one_between(tmp_path: Path, capsys: Capture) -> None:
+    for text in ("[id]", "[id] + 1", "[id]"):
+        path = run_with(tmp_path, text)
+    capsys.readouterr()
+    assert call("diff", path, "doubled", "--store", tmp_path / "store", "--json") == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["rows"]["samples"]["before"][0] == {"id": 1, "b": 2}
+    assert told["rows"]["samples"]["after"][0] == {"id": 1, "b": 1}
+
+
+def test_diff_of_chosen_results_that_are_equal_is_0(tmp_path: Path, capsys: Capture) -> None:
+    run_with(tmp_path, "[id] * 2")
+    path = run_with(tmp_path, "[id] + [id]")
+    capsys.readouterr()
+    assert call("diff", path, "doubled", "--store", tmp_path / "store", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    older, newer = told["from"]["node_hash"][:10], told["to"]["run_id"][:8]
+    assert older != told["to"]["node_hash"][:10]
+    assert call("diff", path, "2", "--store", tmp_path / "store", "--from", older, "--to", newer) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["1"], "there is no result before "),
+        (["2", "--from", "zzz"], "--from: no result begins with 'zzz'"),
+        (["9"], "no node '9'"),
+        (["2", "--handle", "output-1"], "has no output 'output-1'; outputs: output-0"),
+        (["2", "--key", "c"], "key: column 'c' is not in the input"),
+    ],
+)
+def test_diff_that_cannot_be_says_what_there_is(
+    arguments: list[str], message: str, tmp_path: Path, capsys: Capture
+) -> None:
+    run_with(tmp_path, "[id] * 2")
+    path = run_with(tmp_path, "[id] * 3")
+    assert call("diff", path, *arguments, "--store", tmp_path / "store") == 2
+    assert message in capsys.readouterr().err
+
+
+def test_diff_of_a_node_that_never_ran_says_so(tmp_path: Path, capsys: Capture) -> None:
+    path = write_flow(tmp_path / "new.json", [manual(1, {"a": [1]})])
+    assert call("diff", path, 1, "--store", tmp_path) == 2
+    assert "new / 1 / manual_input: has no result in" in capsys.readouterr().err
