@@ -35,6 +35,10 @@ def shortened(text: str, limit: int = SHOWN_CHARACTERS) -> str:
     return text if len(text) <= limit else f"{text[:half]} … {text[-half:]}"
 
 
+#: Polars counts the values of the piece that it was working on, which depends on the machine and on the plan.
+_PIECE = re.compile(r"(?<=') for \d+ out of \d+ values(?=: )")
+
+
 class FlowfileDagsterError(Exception):
     """Base of all errors raised by this package."""
 
@@ -168,7 +172,7 @@ class NodeError(FlowfileDagsterError):
         if isinstance(error, NodeError):
             return error
         text = str(error).strip() or type(error).__name__
-        first, _, rest = text.partition("\n")
+        first, _, rest = _PIECE.sub("", text).partition("\n")
         if isinstance(error, FlowfileDagsterError):
             return cls(location, first, rest.strip())
         return cls(location, first, f"{type(error).__name__}: {text}")

@@ -117,6 +117,8 @@ def _syntax_cause(text: str, error: yaml.MarkedYAMLError) -> tuple[str, int | No
     reason = " ".join(part for part in (error.context, error.problem) if part)
     if mark is None:
         return f"not valid YAML: {reason}", None
+    if "maximum nesting depth" in reason:  # newer versions of libyaml have a limit of their own
+        return TOO_DEEP, mark.line + 1
     last = text.rstrip().count("\n") + 1
     if mark.line >= last or "unexpected end of stream" in reason or "<stream end>" in reason:
         return f"the file ends here too early ({reason}); it is cut off, save it again", min(mark.line + 1, last)

@@ -171,7 +171,12 @@ def _is_equal(one: pl.Series, other: pl.Series) -> bool:
     """Whether nothing moved; a sum of floats may come out a little different each time, by the order of its parts."""
     if one.equals(other, null_equal=True):
         return True
-    if not one.dtype.is_float() or len(one) != len(other) or not one.is_null().equals(other.is_null()):
+    if (
+        one.dtype != other.dtype
+        or not one.dtype.is_float()
+        or len(one) != len(other)
+        or not one.is_null().equals(other.is_null())
+    ):
         return False
     return bool(((one - other).abs() <= 1e-9 * other.abs()).fill_null(value=True).all())
 

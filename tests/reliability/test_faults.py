@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
+from tempfile import gettempdir
 
 import dagster as dg
 import polars as pl
@@ -139,7 +141,7 @@ def forbid(store: Path, mode: int) -> None:
     for path in (store, *store.rglob("*")):
         path.chmod(mode if path.is_dir() else mode & 0o666)
     if os.getuid() == 0:
-        for parent in store.parents[:3]:
+        for parent in takewhile(lambda parent: parent != Path(gettempdir()), store.parents):
             parent.chmod(0o755)
 
 
