@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from flowfile_dagster.errors import shortened, without_secrets
 from flowfile_dagster.flow.graph import FlowNode
 
 MAX_CHARACTERS = 2000
@@ -46,4 +47,6 @@ def _shortened(value: Any) -> Any:
     if isinstance(value, list):
         more = [f"… {len(value) - MAX_ITEMS:,} more"] if len(value) > MAX_ITEMS else []
         return [*(_shortened(item) for item in value[:MAX_ITEMS]), *more]
+    if isinstance(value, str):
+        return shortened(without_secrets(value), MAX_CHARACTERS)
     return value

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flowfile_dagster.contract.node_type import NODE_FAILURES
+from flowfile_dagster.errors import without_secrets
 from flowfile_dagster.flow.graph import FlowNode
 from flowfile_dagster.flow.predict import NodePrediction
 
@@ -28,4 +29,4 @@ def render_snippet(node: FlowNode, names: Mapping[int, str], predictions: Mappin
         code = node.kind.snippet(settings, inputs, [names[item.node_id] for item in node.inputs])
     except NODE_FAILURES:
         return ""
-    return "" if code is None or len(code) > MAX_CHARACTERS else f"{names[node.node_id]} = {code}"
+    return "" if code is None or len(code) > MAX_CHARACTERS else f"{names[node.node_id]} = {without_secrets(code)}"

@@ -115,6 +115,24 @@ class ColumnGraph:
             bits ^= lowest
         return tuple(found)
 
+    def way_of(
+        self, trace: Trace, ends: Iterable[NodeId], half: int
+    ) -> tuple[tuple[NodeId, ...], int, tuple[NodeId, ...]]:
+        """The first and the last nodes between the ends, up to `half` each, and how many there are between those."""
+        bits = trace.through
+        for node in ends:
+            bits &= ~(1 << self._bits[node])
+        first, last = list[NodeId](), list[NodeId]()
+        while bits and len(first) < half:
+            lowest = bits & -bits
+            first.append(self._nodes[lowest.bit_length() - 1])
+            bits ^= lowest
+        while bits and len(last) < half:
+            highest = bits.bit_length() - 1
+            last.append(self._nodes[highest])
+            bits ^= 1 << highest
+        return tuple(first), bits.bit_count(), tuple(reversed(last))
+
     def upstream(self, column: ColumnId) -> list[ColumnId]:
         """Every column that this one is made of, in topological order, without itself."""
         return self._reached(column, self.parents)

@@ -50,8 +50,9 @@ def _row(graph: ColumnGraph, column: ColumnId, name: NodeName) -> str:
     trace = graph.traces[column]
     origins = _origins(graph, column, trace, name)
     ends = {column.node, *(origin.node for origin in trace.origins)}
-    nodes = [name(node) for node in graph.nodes_of(trace) if node not in ends]
-    through = ", ".join(map(markdown_cell, _shortened(nodes)))
+    first, left_out, last = graph.way_of(trace, ends, SHOWN_NODES // 2)
+    between = [f"… {left_out} more …"] if left_out else []
+    through = ", ".join(map(markdown_cell, [*map(name, first), *between, *map(name, last)]))
     return f"| {markdown_cell(column.column)} | {', '.join(map(markdown_cell, origins))} | {through} |"
 
 
@@ -69,11 +70,3 @@ def _origins(graph: ColumnGraph, column: ColumnId, trace: Trace, name: NodeName)
     ]
     left_out = len(trace.origins) - len(given)
     return [*given, f"{left_out} more"] if left_out else given
-
-
-def _shortened(names: Sequence[str]) -> list[str]:
-    """Both ends of a long way."""
-    if len(names) <= SHOWN_NODES:
-        return list(names)
-    half = SHOWN_NODES // 2
-    return [*names[:half], f"… {len(names) - 2 * half} more …", *names[-half:]]

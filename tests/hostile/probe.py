@@ -83,18 +83,16 @@ def _predict(path: Path, folder: Path) -> str:
 
 
 def _compile(path: Path, folder: Path) -> str:
-    from flowfile_dagster.compile.form import BrokenFlow, from_json
+    from flowfile_dagster.compile.cache import CompileCache, FlowRequest
+    from flowfile_dagster.compile.form import BrokenFlow
     from flowfile_dagster.compile.worker import compile_request
-    from flowfile_dagster.errors import FlowFileError
-    from flowfile_dagster.flow.text import hash_flow_file
 
-    try:
-        content = hash_flow_file(path)
-    except FlowFileError as error:
-        return str(error)
-    request = {"path": str(path), "root": None, "parameters": {}, "store": str(folder / "store"), "content": content}
-    compile_request({**request, "compiled": str(folder / "compiled.json"), "data": str(folder / "data.json")})
-    flow = from_json(json.loads((folder / "compiled.json").read_text()))
+    cache, request = CompileCache(folder / "cache", folder / "store"), FlowRequest(path)
+    key = cache._key(request)
+    if isinstance(key, BrokenFlow):
+        return key.error
+    compile_request(cache._worker_request(request, key))
+    flow = cache._read_compiled(request, key, is_done=True).flow
     if isinstance(flow, BrokenFlow):
         return flow.error
     return "\n".join(str(node.problem or node.warning) for node in flow.nodes if node.problem or node.warning)

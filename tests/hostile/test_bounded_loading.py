@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import pytest
 
+from flowfile_dagster.compile.cache import CompileCache, FlowRequest
 from tests.factories import manual, node, write_flow
 from tests.hostile.hostile_flows import DOUBLING_QUERY, write_hostile_flows
 from tests.hostile.probe import MARK
@@ -182,16 +183,15 @@ print([word for word in ("code of the flow", "open 'owned'", "os.remove", "subpr
 def test_flow_without_an_end_is_given_up(tmp_path: Path) -> None:
     settings = {"sql_query_input": {"sql_code": DOUBLING_QUERY}}
     path = write_flow(tmp_path / "doubling.json", [manual(1, {"a": [1]}), node(2, "sql_query", settings, 1)])
-    request = {"path": str(path), "root": None, "parameters": {}, "store": None, "content": ""}
-    request |= {"compiled": str(tmp_path / "compiled.json"), "data": str(tmp_path / "data.json")}
+    request = CompileCache(tmp_path)._worker_request(FlowRequest(path), "key")
     script = "from flowfile_dagster.compile.worker import main; main(max_seconds=3)"
     done = subprocess.run(
         [sys.executable, "-c", script],
-        input=json.dumps(request),
+        input=json.dumps({**request, "content": ""}),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert not (tmp_path / "compiled.json").exists()
+    assert not list(tmp_path.rglob("key*"))
