@@ -132,7 +132,7 @@ def matching_files(path: Path, pattern: str | None) -> tuple[Path, ...]:
     """
     if pattern is None:
         return (path,)
-    if path.is_dir():
+    if path.is_dir() or not has_pattern(str(path)):
         _entries_below(path)
     else:
         _refuse_endless(path)
