@@ -100,8 +100,10 @@ class Browser:
 
     def write_config(self, text: str) -> None:
         """Replace what stands in the launchpad's editor."""
-        self.find("//*[contains(@class, 'CodeMirror')]")
-        self._driver.execute_script("document.querySelector('.CodeMirror').CodeMirror.setValue(arguments[0])", text)
+        self.find("//*[contains(@class, 'cm-s-config-editor')]")
+        self._driver.execute_script(
+            "document.querySelector('.cm-s-config-editor').CodeMirror.setValue(arguments[0])", text
+        )
 
     def launch(self) -> None:
         """Start the run that the launchpad describes."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from tests.factories import advanced_filter, formula, node, read_csv, write_file, write_flow
@@ -75,8 +76,8 @@ def server(browser: Browser, folder: Path) -> Iterator[Server]:
 
 
 def test_two_flows_that_a_file_joins_are_one_lineage(server: Server, browser: Browser) -> None:
-    browser.open("/assets/report/by_kind?view=lineage&lineageScope=upstream")
-    for name in ("by_kind", "large_orders", "output_3", "large"):
+    browser.open("/assets/report/gross?view=lineage&lineageScope=upstream&lineageDepth=4")
+    for name in ("gross", "large_orders", "output_3", "large"):
         browser.find(IN_GRAPH.format(name))
     browser.screenshot("two-flows-one-lineage")
 
@@ -93,13 +94,14 @@ def test_columns_and_their_origins_are_there_before_any_run(server: Server, brow
 
 
 def test_parameter_of_a_run_is_set_in_the_launchpad(server: Server, browser: Browser, folder: Path) -> None:
-    browser.open("/assets/orders/output_3")
+    browser.open("/locations/location/asset-groups/orders/lineage")
+    browser.find(IN_GRAPH.format("output_3"))
     browser.open_launchpad()
     browser.write_config("resources:\n  flow__orders:\n    config:\n      parameters:\n        minimum: 100\n")
     browser.screenshot("parameter-in-the-launchpad")
     run_id = _run_started_by(server, browser.launch)
-    assert server.wait(run_id)[0] == "SUCCESS"
-    assert (folder / "large.csv").read_text() == "item,price\ndesk,300\n"
+    assert server.wait(run_id) == ("SUCCESS", {"orders", "large", "output_3"})
+    assert pl.read_csv(folder / "large.csv").rows() == [("desk", 300)]
 
 
 def test_three_selected_nodes_are_materialized(server: Server, browser: Browser) -> None:
