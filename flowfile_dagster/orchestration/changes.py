@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection
 
 import dagster as dg
 
+from flowfile_dagster.orchestration.history import latest_materializations
 from flowfile_dagster.orchestration.observation import (
     DATA_VERSION_TAG,
     INPUT_DATA_VERSION_TAG,
@@ -25,7 +25,8 @@ def changed_assets(
     """
     graph = repository.asset_graph
     parents = {parent for key in keys for parent in graph.get(key).parent_keys}
-    made = _latest_tags(instance, parents | set(keys))
+    latest = latest_materializations(instance, parents | set(keys))
+    made = {key: materialization.tags or {} for key, materialization in latest.items()}
     current = {key: tags.get(DATA_VERSION_TAG) for key, tags in made.items()}
     current |= {key: latest_observed_version(instance, key) for key in parents - made.keys()}
 
@@ -47,11 +48,3 @@ def changed_assets(
             found.add(key)
             waiting.extend(child for child in graph.get(key).child_keys if child in keys)
     return found
-
-
-def _latest_tags(instance: dg.DagsterInstance, keys: Collection[dg.AssetKey]) -> dict[dg.AssetKey, Mapping[str, Any]]:
-    """The tags of the latest materialization of each asset that was materialized."""
-    entries = [record.asset_entry for record in instance.get_asset_records(list(keys))]
-    found = {entry.asset_key: entry.last_materialization for entry in entries}
-    events = {key: event.asset_materialization for key, event in found.items() if event is not None}
-    return {key: event.tags or {} for key, event in events.items() if event is not None}

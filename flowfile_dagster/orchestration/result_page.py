@@ -39,11 +39,11 @@ class ResultPages:
         ref_key: Callable[[int], Sequence[str]],
         store: ResultStore,
         redactions: Redactions,
-        instance: dg.DagsterInstance,
+        made: Mapping[dg.AssetKey, dg.AssetMaterialization],
     ) -> None:
         self._ref_key = ref_key
         self._store = store
-        self._instance = instance
+        self._made = made
         self._nodes = {node.node_id: node for node in flow.nodes}
         self._names = {node.node_id: node.name for node in flow.nodes}
         self._members = {segment.root: segment.nodes for segment in segments}
@@ -61,7 +61,7 @@ class ResultPages:
         redaction = self._redactions.get((node.node_id, handle), NOTHING)
         metadata = result_metadata(event, handle, self._nodes[node.node_id].schemas.get(handle), self._store, redaction)
         members = [self._nodes[node_id] for node_id in self._members.get(node.node_id, segment.nodes)]
-        metadata |= settings_change(key, settings_markdown(members), self._instance)
+        metadata |= settings_change(settings_markdown(members), self._made.get(key))
         table = event.manifest.outputs.get(handle)
         charts = [chart for chart in _charts(node) if not any(map(redaction.hides, filter(None, (chart.x, chart.y))))]
         if table is not None and charts:

@@ -33,11 +33,9 @@ def snippet_markdown(nodes: Sequence[CompiledNode]) -> str:
     return _block("python", text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}…\n")
 
 
-def settings_change(key: dg.AssetKey, markdown: str, instance: dg.DagsterInstance) -> Mapping[str, dg.MetadataValue]:
+def settings_change(markdown: str, last: dg.AssetMaterialization | None) -> Mapping[str, dg.MetadataValue]:
     """Which settings a result was made with, and how they differ from those of the asset's materialization before."""
     found: dict[str, dg.MetadataValue] = {SETTINGS_OF_RUN: dg.MetadataValue.md(markdown)}
-    event = instance.get_latest_materialization_event(key)
-    last = event.asset_materialization if event else None
     before = last.metadata.get(SETTINGS_OF_RUN) if last else None
     if before is not None and before.value != markdown:
         found["flowfile/settings_change"] = dg.MetadataValue.md(render_change(str(before.value), markdown))

@@ -17,6 +17,7 @@ from flowfile_dagster.flow.names import node_names
 from flowfile_dagster.orchestration.checks import NodeCheck, StepChecks
 from flowfile_dagster.orchestration.config import FlowConfig
 from flowfile_dagster.orchestration.difference import describe_changes
+from flowfile_dagster.orchestration.history import latest_materializations
 from flowfile_dagster.orchestration.io_manager import StoredResult
 from flowfile_dagster.orchestration.observation import record_sources
 from flowfile_dagster.orchestration.redaction import find_redactions
@@ -89,8 +90,8 @@ class FlowStep:
         used = {"flowfile/parameters": dict(graph.parameters)} if graph.parameters else {}
         wanted = [segment for segment in segments if segment.root in targets]
         tags = record_sources(self._context, graph, wanted, self._specs.observed, self._store)
-        instance = self._context.instance
-        pages = ResultPages(self._flow, self._specs.segments, self._ref_key, self._store, redactions, instance)
+        made = latest_materializations(self._context.instance, outputs.values())
+        pages = ResultPages(self._flow, self._specs.segments, self._ref_key, self._store, redactions, made)
         if mode == "performance":
             self._announce(graph, segments, targets)
         for event in run_segments(
