@@ -125,6 +125,10 @@ class Browser:
         rows = self.find(xpath).find_elements("xpath", ".//tr")
         return [[cell.text for cell in row.find_elements("xpath", "./th|./td")] for row in rows]
 
+    def show(self, xpath: str) -> None:
+        """Scroll to an element."""
+        self._driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", self.find(xpath))
+
     def screenshot(self, name: str) -> None:
         folder = os.environ.get("FLOWFILE_SCREENSHOTS")
         if folder:

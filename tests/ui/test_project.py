@@ -90,6 +90,7 @@ def test_columns_and_their_origins_are_there_before_any_run(server: Server, brow
     assert header[0] == "column"
     assert [row[0] for row in rows] == ["item", "price"]
     assert "orders" in rows[1][1]
+    browser.show(LINEAGE_TABLE)
     browser.screenshot("column-lineage-before-any-run")
 
 
