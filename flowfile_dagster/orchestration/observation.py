@@ -27,6 +27,10 @@ DATA_VERSION_TAG = "dagster/data_version"
 INPUT_DATA_VERSION_TAG = "dagster/input_data_version"
 
 
+#: The data version of a source that could never be read.
+_NEVER_READ = "never read"
+
+
 def build_source_assets(
     outside: Sequence[tuple[dg.AssetSpec, OutsideSource]], read_graph: Callable[[FlowPlace], FlowGraph]
 ) -> list[dg.AssetSpec | dg.AssetsDefinition]:
@@ -49,8 +53,10 @@ def build_source_assets(
                 result = _observe(key, observed[key], graph, memory)
                 if result is None:
                     context.log.warning(f"{observed[key].source.uri} cannot be read, so its state is not observed")
-                else:
-                    yield result
+                    # Without a result Dagster would skip what reads the source, and call the run a success.
+                    known = latest_observed_version(context.instance, key) or _NEVER_READ
+                    result = dg.ObserveResult(asset_key=key, data_version=dg.DataVersion(known))
+                yield result
 
     as_asset: Callable[..., dg.AssetsDefinition] = dg.multi_observable_source_asset(
         name=f"observe_sources_{mark}",

@@ -146,8 +146,9 @@ def test_listing_and_reading_of_one_folder_are_two_sources(project: Project, tmp
 def test_file_that_is_gone_is_told_and_leaves_its_state(project: Project, files: tuple[Path, Path]) -> None:
     project.write(two_branches(*files))
     project.run()
+    before = observe(project)
     files[0].unlink()
-    assert len(observe(project)) == 1
+    assert observe(project) == before
     assert stale(project) == {}
 
 
@@ -175,3 +176,15 @@ def test_source_that_another_asset_makes_is_a_dependency_on_that_asset(
     assert graph.get(dg.AssetKey(["shop", "read_1"])).parent_keys == {dg.AssetKey(["dbt", "orders"])}
     assert graph.get(dg.AssetKey(["dbt", "orders"])).description == "made by dbt"
     assert len(graph.observable_asset_keys) == 1
+
+
+def test_source_that_cannot_be_read_fails_what_reads_it_and_is_not_skipped(
+    project: Project, files: tuple[Path, Path]
+) -> None:
+    project.write(two_branches(*files))
+    files[0].unlink()
+    job = project.definitions().resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(instance=project.instance, raise_on_error=False)
+    assert not result.success
+    made = {event.asset_key.path[-1] for event in result.get_asset_materialization_events()}
+    assert made == {"read_2", "formula_4"}
