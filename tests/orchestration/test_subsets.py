@@ -14,7 +14,7 @@ from flowfile_dagster.engine.events import NodeEvent, NodeReused
 from flowfile_dagster.flow.graph import ExecutionMode
 from tests.factories import JsonObject, advanced_filter, formula, join, manual, node, write_flow
 
-SAMPLED = 80
+SAMPLED = 40
 MODES: list[ExecutionMode] = ["development", "performance"]
 
 
