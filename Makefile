@@ -12,7 +12,7 @@ HOME_FOLDER := $(CURDIR)/.dagster-home
 QUIET_IN_PROCESS := {"execution":{"config":{"in_process":{}}},"loggers":{"console":{"config":{"log_level":"WARNING"}}}}
 HIGH := .venv/bin
 LOW := .venv-low/bin
-PYTEST := python -m pytest -n 2
+PYTEST := python -m pytest -n 2 --dist worksteal
 SUITE := -m "not ui and not soak"
 
 # Without byte code every process that Dagster starts takes twice as long.
@@ -46,7 +46,7 @@ serve: .venv/demo.stamp ## show the sample flows in the Dagster UI, without runn
 
 test: lint .venv-low/test.stamp ## lint, type check, and the whole suite on the highest and the lowest Polars
 	@$(MAKE) --no-print-directory pytest-on BIN=$(HIGH) ARGS='$(ARGS)' PYTHONHASHSEED=$(PYTHONHASHSEED)
-	@$(MAKE) --no-print-directory pytest-on BIN=$(LOW) ARGS='$(ARGS)' PYTHONHASHSEED=$(PYTHONHASHSEED)
+	@$(MAKE) --no-print-directory pytest-on BIN=$(LOW) SUITE='-m "not ui and not soak and not slow"' ARGS='$(ARGS)' PYTHONHASHSEED=$(PYTHONHASHSEED)
 
 .PHONY: pytest-on
 pytest-on:
@@ -55,7 +55,7 @@ pytest-on:
 	PYTHONHASHSEED=$(PYTHONHASHSEED) $(BIN)/$(PYTEST) $(SUITE) $(ARGS)
 
 test-fast: .venv/test.stamp ## the suite without its slow tests, on the highest Polars only
-	@$(MAKE) --no-print-directory pytest-on BIN=$(HIGH) SUITE='-m "not ui and not soak and not slow"' ARGS='$(ARGS)'
+	@$(MAKE) --no-print-directory pytest-on BIN=$(HIGH) SUITE='-m "not ui and not soak and not slow and not server"' ARGS='$(ARGS)'
 
 test-ui: .venv/ui.stamp ## drive the real UI in headless Chromium; skipped where there is no Chromium
 	$(HIGH)/python -m pytest -m ui -p no:xdist tests/ui $(ARGS)

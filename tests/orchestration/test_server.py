@@ -25,7 +25,7 @@ EXECUTORS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.server
 @pytest.mark.parametrize("executor", EXECUTORS.values(), ids=EXECUTORS.keys())
 def test_two_flows_run_under_every_executor(tmp_path: Path, executor: str) -> None:
     flows = tmp_path / "flows"
@@ -45,7 +45,7 @@ def test_two_flows_run_under_every_executor(tmp_path: Path, executor: str) -> No
             assert materialized == {"read_1", "formula_2", "filter_3", "join_4"}
 
 
-@pytest.mark.slow
+@pytest.mark.server
 def test_segments_run_in_steps_of_their_own_and_a_killed_one_fails_alone(tmp_path: Path) -> None:
     flows = tmp_path / "flows"
     flows.mkdir()
@@ -61,7 +61,7 @@ def test_segments_run_in_steps_of_their_own_and_a_killed_one_fails_alone(tmp_pat
         assert materialized == {"formula_2"}
 
 
-@pytest.mark.slow
+@pytest.mark.server
 @pytest.mark.parametrize("mode", ["development", "performance"])
 def test_changed_file_makes_exactly_its_reader_stale_until_it_has_run(tmp_path: Path, mode: str) -> None:
     flows = tmp_path / "flows"
@@ -84,7 +84,7 @@ def test_changed_file_makes_exactly_its_reader_stale_until_it_has_run(tmp_path: 
         assert server.stale() == {}
 
 
-@pytest.mark.slow
+@pytest.mark.server
 def test_reexecution_from_asset_failure_runs_exactly_the_rest(tmp_path: Path) -> None:
     flows = tmp_path / "flows"
     flows.mkdir()
@@ -101,7 +101,7 @@ def test_reexecution_from_asset_failure_runs_exactly_the_rest(tmp_path: Path) ->
         assert server.wait(server.reexecute_from_asset_failure(failed)) == ("SUCCESS", {"read_2", "formula_3"})
 
 
-@pytest.mark.slow
+@pytest.mark.server
 def test_edited_flow_shows_its_new_graph_after_reloading(tmp_path: Path) -> None:
     flows = tmp_path / "flows"
     flows.mkdir()
