@@ -292,7 +292,7 @@ def _write_sources(folder: Path) -> None:
     (folder / "folder").mkdir()
     (folder / "looped" / "below").mkdir(parents=True)
     (folder / "looped" / "below" / "again").symlink_to(folder / "looped")
-    (folder / "one_line.csv").write_bytes(b"a" * (20 * M))
+    (folder / "one_line.csv").write_bytes(b"a" * (16 * M))
     (folder / "deep.json").write_bytes(b"[" * M)
 
 
