@@ -10,6 +10,9 @@ Polars may be imported here but must not be used: a process forked after a plan 
 """
 
 import os
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
 
 from flowfile_dagster.sizing import threads_per_step
 
@@ -23,5 +26,33 @@ import pyarrow
 import sqlalchemy.orm
 
 import flowfile_dagster.orchestration.definitions
+
+#: What a step of Dagster's multiprocess executor imports besides: most of it belongs to its instance. Nothing is public
+#: that would import it, so the names are texts, and one that another version of Dagster does not have is left out.
+_OF_A_STEP = (
+    "dagster._core.definitions.repository_definition.repository_data_builder",
+    "dagster._core.executor.multiprocess",
+    "dagster._core.instance.factory",
+    "dagster._core.instance.runs.run_domain",
+    "dagster._core.launcher.default_run_launcher",
+    "dagster._core.remote_representation",
+    "dagster._core.run_coordinator.default_run_coordinator",
+    "dagster._core.secrets.env_file",
+    "dagster._core.storage.fs_io_manager",
+    "dagster._core.storage.local_compute_log_manager",
+    "dagster._core.storage.root",
+    "dagster._core.storage.migration.utils",
+    "dagster._core.storage.sqlite_storage",
+    "dagster._core.system_config.composite_descent",
+    "dagster._grpc.impl",
+    "dagster._scheduler.scheduler",
+)
+for _name in _OF_A_STEP:
+    with suppress(ImportError):
+        import_module(_name)
+
+# Our own node types only: what third parties bring is not ours to run here.
+for _path in sorted((Path(__file__).parent / "nodes").glob("[a-z]*.py")):
+    import_module(f"flowfile_dagster.nodes.{_path.stem}")
 
 __all__ = ["alembic", "dagster", "flowfile_dagster", "polars", "pyarrow", "sqlalchemy"]

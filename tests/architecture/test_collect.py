@@ -12,6 +12,9 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "flowfile_dagster"
 RUNNING = {"collect", "collect_async", "collect_all", "sink_csv", "sink_ipc", "sink_ndjson", "sink_parquet", "fetch"}
 
+#: Names of the threads that Polars starts when it plans or runs something.
+STARTED_BY_A_PLAN = ("polars-0", "polars-1", "tokio", "async-exec")
+
 #: Loads definitions while every way of running a Polars plan fails, and lists the threads that Polars started.
 LOADING = """
 import json, os, sys
@@ -47,7 +50,7 @@ def test_loading_definitions_runs_no_plan_and_starts_no_polars_thread(tmp_path: 
     loaded = json.loads(result.stdout.splitlines()[-1])
     assert len(loaded["specs"]) > 30
     assert any("dagster/column_schema" in metadata for metadata in loaded["specs"].values())
-    started = [name for name in loaded["threads"] if name.startswith(("polars-0", "polars-1", "tokio", "async-exec"))]
+    started = [name for name in loaded["threads"] if name.startswith(STARTED_BY_A_PLAN)]
     assert not started
 
 
@@ -63,3 +66,24 @@ def test_flowfile_itself_is_never_imported() -> None:
     assert "flowfile_dagster.api" in result.stdout
     assert "'flowfile'" not in result.stdout
     assert "fastapi" not in result.stdout
+
+
+def test_what_a_fork_server_imports_starts_no_polars_thread() -> None:
+    code = (
+        "import flowfile_dagster.preload, json, pathlib;"
+        "print(json.dumps([path.read_text().strip() for path in pathlib.Path('/proc/self/task').glob('*/comm')]))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    threads = json.loads(result.stdout.splitlines()[-1])
+    assert not [name for name in threads if name.startswith(STARTED_BY_A_PLAN)]
+
+
+def test_fork_server_imports_what_every_step_of_dagster_needs() -> None:
+    code = (
+        "import flowfile_dagster.preload, json, sys; before = set(sys.modules);"
+        "import dagster as dg; dg.DagsterInstance.local_temp().dispose();"
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    late = json.loads(result.stdout.splitlines()[-1])
+    assert not [name for name in late if name.startswith(("dagster", "sqlalchemy", "alembic"))]
