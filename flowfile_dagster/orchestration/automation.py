@@ -10,7 +10,7 @@ import dagster as dg
 
 from flowfile_dagster.compile.form import CompiledFlow
 from flowfile_dagster.errors import ConfigError
-from flowfile_dagster.orchestration.config import FlowConfig, first_given
+from flowfile_dagster.orchestration.config import FlowConfig
 from flowfile_dagster.orchestration.specs import FlowSpecs
 
 Condition: TypeAlias = dg.AutomationCondition[Any]
@@ -27,7 +27,7 @@ def automate(specs: FlowSpecs, flow: CompiledFlow, config: FlowConfig) -> FlowSp
         return specs
     by_output = {}
     for (node_id, handle), spec in specs.by_output.items():
-        text = first_given(own.get(node_id), config.automation)
+        text = config.automation if own.get(node_id) is None else own[node_id]
         by_output[node_id, handle] = (
             spec if text is None else spec.replace_attributes(automation_condition=_condition(text, specs.place.group))
         )

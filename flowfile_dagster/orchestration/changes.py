@@ -6,12 +6,12 @@ from collections.abc import Collection
 
 import dagster as dg
 
-from flowfile_dagster.orchestration.history import latest_materializations
-from flowfile_dagster.orchestration.observation import (
+from flowfile_dagster.orchestration.history import (
     DATA_VERSION_TAG,
-    INPUT_DATA_VERSION_TAG,
+    latest_materializations,
     latest_observed_version,
 )
+from flowfile_dagster.orchestration.observation import INPUT_DATA_VERSION_TAG
 
 _CODE_VERSION_TAG = "dagster/code_version"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias
 
 import dagster as dg
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -13,9 +13,6 @@ from flowfile_dagster.engine.checks import Check, FanOut
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.flow.graph import ExecutionMode
 from flowfile_dagster.orchestration.partitions import Partitions
-
-_T = TypeVar("_T")
-
 
 #: Whose schemas are compared with the predicted ones by an asset check: what reads something outside, all, or none.
 SchemaChecks: TypeAlias = Literal["sources", "all", "none"]
@@ -95,8 +92,3 @@ class FlowConfig(dg.Model, dg.Resolvable):
             for name, node in self.nodes.items()
             if node.checks
         }
-
-
-def first_given(*values: _T | None) -> _T | None:
-    """The first value that is not None."""
-    return next((value for value in values if value is not None), None)

@@ -13,6 +13,7 @@ from flowfile_dagster.contract.node_type import Source
 from flowfile_dagster.engine.context import NodeContext
 from flowfile_dagster.errors import NodeProblem
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
+from flowfile_dagster.orchestration.history import DATA_VERSION_TAG, latest_observed_version
 from flowfile_dagster.orchestration.io_manager import FlowfileIOManager
 from flowfile_dagster.orchestration.place import FlowPlace
 from flowfile_dagster.orchestration.sources import OutsideSource
@@ -23,7 +24,6 @@ from flowfile_dagster.store.fingerprints import FingerprintMemory
 from flowfile_dagster.store.store import ResultStore
 
 #: Tags that Dagster itself gives events.
-DATA_VERSION_TAG = "dagster/data_version"
 INPUT_DATA_VERSION_TAG = "dagster/input_data_version"
 
 
@@ -104,14 +104,6 @@ def record_sources(
             versions[key] = version
             tags.setdefault(segment.root, {})[f"{INPUT_DATA_VERSION_TAG}/{key.to_user_string()}"] = version
     return tags
-
-
-def latest_observed_version(instance: dg.DagsterInstance, key: dg.AssetKey) -> str | None:
-    """The data version of the latest observation of an asset."""
-    for record in instance.fetch_observations(key, limit=1).records:
-        observation = record.asset_observation
-        return None if observation is None else observation.tags.get(DATA_VERSION_TAG)
-    return None
 
 
 def _sources(node: FlowNode, graph: FlowGraph) -> Sequence[Source]:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import dagster as dg
 
+from flowfile_dagster.orchestration.history import DATA_VERSION_TAG, latest_observed_version
 from flowfile_dagster.orchestration.io_manager import FlowfileIOManager
 from flowfile_dagster.orchestration.launch_config import TriggerConfig
-from flowfile_dagster.orchestration.observation import DATA_VERSION_TAG, fingerprint_memory, latest_observed_version
+from flowfile_dagster.orchestration.observation import fingerprint_memory
 from flowfile_dagster.orchestration.schedules import TICK
 from flowfile_dagster.orchestration.target import FlowAssets, build_target
 from flowfile_dagster.plan.node_hash import canonical_hash
