@@ -25,6 +25,8 @@ UTF8_NAMES = frozenset({"utf-8", "utf8", "utf8-lossy", "utf-8-lossy"})
 #: Numbers of rows to look at for types, after the number in the settings.
 _WIDER_WINDOWS = (10_000, 100_000)
 _WINDOW_OF_DECODED_TEXT = 100
+#: More than a hundred thousand names of columns.
+_LONGEST_HEADER = 4 << 20
 _LINE_ENDS = {"\n": "\n", "\r\n": "\n", "": "\n", "\\n": "\n", "\\r\\n": "\n", "\r": "\r", "\\r": "\r"}
 
 
@@ -77,6 +79,19 @@ def check_encoding(encoding: str, field: str) -> None:
         codecs.lookup(encoding)
     except LookupError as error:
         raise SettingsError(field, f"{encoding!r} is not the name of an encoding") from error
+
+
+def check_header(table: CsvTable, path: Path) -> None:
+    """Raise for a file whose first line has no end: reading it would make names of columns that fill the memory."""
+    if not table.has_headers or path.name.lower().endswith(".gz"):
+        return
+    with path.open("rb") as stream:
+        start = stream.read(_LONGEST_HEADER)
+    if len(start) == _LONGEST_HEADER and _line_end(table).encode() not in start:
+        raise DataError(
+            f"{path}: its header is longer than {_LONGEST_HEADER >> 20} MiB: check row_delimiter, "
+            "or set has_headers: false if it has none"
+        )
 
 
 def decoded_bytes(path: Path, encoding: str, *, is_lossy: bool) -> bytes:
@@ -160,11 +175,15 @@ def _scan(table: CsvTable, source: CsvSource, **options: Any) -> pl.LazyFrame:
         has_header=table.has_headers,
         skip_rows=table.starting_from_line,
         quote_char=table.quote_char or None,
-        eol_char=_LINE_ENDS.get(table.row_delimiter, table.row_delimiter),
+        eol_char=_line_end(table),
         truncate_ragged_lines=table.truncate_ragged_lines,
         glob=source.is_folder,
         **{"encoding": "utf8-lossy" if is_lossy else "utf8", **options},
     )
+
+
+def _line_end(table: CsvTable) -> str:
+    return _LINE_ENDS.get(table.row_delimiter, table.row_delimiter)
 
 
 def _explain(failure: str, label: str) -> str:

@@ -25,7 +25,7 @@ from flowfile_dagster.contract.context import BuildContext, PathResolver
 from flowfile_dagster.contract.node_type import NO_INPUT, MaybeSchema, NodeType, Source, Trait
 from flowfile_dagster.contract.settings import NodeSettings, SettingsBlock
 from flowfile_dagster.errors import DataError, DuplicateColumnError, SettingsError, without_secrets
-from flowfile_dagster.nodes._csv_scan import CsvSource, CsvTable, decoded_bytes, scan_delimited
+from flowfile_dagster.nodes._csv_scan import CsvSource, CsvTable, check_header, decoded_bytes, scan_delimited
 from flowfile_dagster.nodes._excel_reader import ExcelTable, read_excel
 from flowfile_dagster.nodes._file_paths import (
     check_file,
@@ -234,6 +234,8 @@ def _scan(file: ReceivedFile, located: Located, context: BuildContext) -> pl.Laz
 
 def _scan_text(file: ReceivedFile, table: CsvTable, located: Located, context: BuildContext) -> pl.LazyFrame:
     if table.is_utf8:
+        for path in located.files:
+            check_header(table, path)
         source = CsvSource(located.scanned, located.uri, file.include_file_paths, located.is_folder)
         return scan_delimited(table, source, context)
     (path,) = located.files

@@ -36,7 +36,7 @@ LOADED = {
     *("formula_slow_pattern", "list_loop", "manual_input_of_a_wide_text", "manual_input_of_called_types"),
     *("manual_input_of_deep_types", "manual_input_of_huge_numbers", "manual_input_of_many_columns"),
     *("query_dashes_before", "query_many_cross_joins", "query_reader_word_and_blanks", "query_reader_words"),
-    *("query_slow_pattern", "read_one_long_line", "sample_of_huge_size", "select_of_many", "split_into_many"),
+    *("query_slow_pattern", "sample_of_huge_size", "select_of_many", "split_into_many"),
     *("chain_of_ten_thousand", "star_of_two_thousand", "two_thousand_sources", "union_of_two_thousand"),
     *("unions_that_double", "layers_all_joined", "list_everything"),
 }

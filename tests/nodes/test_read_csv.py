@@ -72,6 +72,7 @@ def test_csv_value_beyond_every_window_is_null_where_errors_are_ignored(tmp_path
         ("a\né\n".encode("latin-1"), r"t\.csv: .*not UTF-8: set its encoding"),
         (b"a\n1\n2,3\n", "truncate_ragged_lines: true"),
         (b"", "empty CSV"),
+        (b"a" * (5 << 20), r"t\.csv: its header is longer than 4 MiB: check row_delimiter"),
     ],
 )
 def test_csv_that_cannot_be_read_says_what_would_help(tmp_path: Path, text: bytes, message: str) -> None:
