@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 
 from flowfile_dagster.errors import FlowFileError, Problem
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
 
 
+@lru_cache(maxsize=4096)
 def slug(text: str) -> str:
     """Letters, digits and underscores only; other characters become underscores."""
     return re.sub(r"[^0-9A-Za-z]+", "_", text).strip("_") or "_"

@@ -19,6 +19,7 @@ from flowfile_dagster.orchestration.checks import NodeCheck, find_checks
 from flowfile_dagster.orchestration.config import FlowConfig
 from flowfile_dagster.orchestration.io_manager import FlowfileIOManager
 from flowfile_dagster.orchestration.launch import LaunchSettings, flow_resource_key
+from flowfile_dagster.orchestration.multi_asset import build_multi_asset
 from flowfile_dagster.orchestration.parameters import tell_parameters
 from flowfile_dagster.orchestration.partition_range import run_partitions
 from flowfile_dagster.orchestration.place import FlowPlace
@@ -103,15 +104,6 @@ def _build_step(
     keys = {spec.key for spec in outputs}
     own_checks = [check for check in checks if check.spec.asset_key in keys]
 
-    @dg.multi_asset(
-        name=name,
-        specs=outputs,
-        check_specs=[check.spec for check in own_checks],
-        can_subset=True,
-        required_resource_keys={IO_MANAGER_KEY, launch_key},
-        description=flow.description or None,
-        backfill_policy=dg.BackfillPolicy(config.max_partitions_per_run) if config.partitions else None,
-    )
     def run_flow(context: dg.AssetExecutionContext) -> Iterator[StepEvent | dg.AssetMaterialization]:
         io_manager: FlowfileIOManager = context.resources.original_resource_dict[IO_MANAGER_KEY]
         store = io_manager.open_store(context.instance).of_run(context.run_id)
@@ -134,7 +126,15 @@ def _build_step(
         else:
             yield from run()
 
-    return run_flow
+    return build_multi_asset(
+        run_flow,
+        name,
+        outputs,
+        [check.spec for check in own_checks],
+        required_resource_keys={IO_MANAGER_KEY, launch_key},
+        description=flow.description or None,
+        backfill_policy=dg.BackfillPolicy(config.max_partitions_per_run) if config.partitions else None,
+    )
 
 
 def build_broken_asset(flow: BrokenFlow, place: FlowPlace) -> dg.AssetsDefinition:

@@ -91,12 +91,17 @@ def _drawing(members: Sequence[CompiledNode], nodes: Mapping[int, CompiledNode])
 
 def table_schema(schema: SchemaText) -> dg.TableSchema:
     """A schema as Dagster shows it."""
+    return _table_schema(tuple((name, dtype) for name, dtype in schema))
+
+
+# Most columns go through several nodes unchanged, and so do many schemas.
+@lru_cache(maxsize=4096)
+def _table_schema(schema: tuple[tuple[str, str], ...]) -> dg.TableSchema:
     return dg.TableSchema(columns=[_column(name, dtype) for name, dtype in schema])
 
 
 @lru_cache(maxsize=16384)
 def _column(name: str, dtype: str) -> dg.TableColumn:
-    """Most columns go through several nodes unchanged, so that a project has far fewer of them than its nodes list."""
     return dg.TableColumn(name, dtype)
 
 
