@@ -19,59 +19,59 @@ if TYPE_CHECKING:
         NodeProblem,
         ParameterError,
     )
-    from flowfile_dagster.orchestration.alerts import FlowAlert, flowfile_alert_sensor
     from flowfile_dagster.orchestration.component import FlowfileComponent
-    from flowfile_dagster.orchestration.config import FlowConfig, Freshness, NodeConfig
     from flowfile_dagster.orchestration.definitions import build_definitions
     from flowfile_dagster.orchestration.executor import flowfile_executor
-    from flowfile_dagster.orchestration.garbage import build_gc_schedule
-    from flowfile_dagster.orchestration.io_manager import FlowfileIOManager
-    from flowfile_dagster.orchestration.launch_config import AlertConfig, ScheduleConfig, TriggerConfig
-    from flowfile_dagster.orchestration.partitions import (
+    from flowfile_dagster.orchestration.launching.alerts import FlowAlert, flowfile_alert_sensor
+    from flowfile_dagster.orchestration.launching.garbage import build_gc_schedule
+    from flowfile_dagster.orchestration.project.config import FlowConfig, Freshness, NodeConfig
+    from flowfile_dagster.orchestration.project.launch_config import AlertConfig, ScheduleConfig, TriggerConfig
+    from flowfile_dagster.orchestration.project.partitions import (
         DynamicPartitions,
         FilePartitions,
         MultiPartitions,
         StaticPartitions,
         TimePartitions,
     )
-    from flowfile_dagster.orchestration.translator import FlowfileTranslator, FlowOutput, OutputEdges
+    from flowfile_dagster.orchestration.specs.translator import FlowfileTranslator, FlowOutput, OutputEdges
+    from flowfile_dagster.orchestration.steps.io_manager import FlowfileIOManager
     from flowfile_dagster.testing.runner import find_tests
 
 _MODULES = {
     "AcceptedValues": "engine.checks",
-    "AlertConfig": "orchestration.launch_config",
+    "AlertConfig": "orchestration.project.launch_config",
     "ConfigError": "errors",
-    "DynamicPartitions": "orchestration.partitions",
+    "DynamicPartitions": "orchestration.project.partitions",
     "FanOut": "engine.checks",
-    "FilePartitions": "orchestration.partitions",
+    "FilePartitions": "orchestration.project.partitions",
     "Flow": "api",
-    "FlowAlert": "orchestration.alerts",
-    "FlowConfig": "orchestration.config",
+    "FlowAlert": "orchestration.launching.alerts",
+    "FlowConfig": "orchestration.project.config",
     "FlowFileError": "errors",
-    "FlowOutput": "orchestration.translator",
+    "FlowOutput": "orchestration.specs.translator",
     "FlowRun": "api",
     "FlowfileComponent": "orchestration.component",
     "FlowfileDagsterError": "errors",
-    "FlowfileIOManager": "orchestration.io_manager",
-    "FlowfileTranslator": "orchestration.translator",
-    "Freshness": "orchestration.config",
-    "MultiPartitions": "orchestration.partitions",
-    "NodeConfig": "orchestration.config",
+    "FlowfileIOManager": "orchestration.steps.io_manager",
+    "FlowfileTranslator": "orchestration.specs.translator",
+    "Freshness": "orchestration.project.config",
+    "MultiPartitions": "orchestration.project.partitions",
+    "NodeConfig": "orchestration.project.config",
     "NodeError": "errors",
     "NodeProblem": "errors",
     "NotNull": "engine.checks",
-    "OutputEdges": "orchestration.translator",
+    "OutputEdges": "orchestration.specs.translator",
     "ParameterError": "errors",
     "RowCount": "engine.checks",
-    "ScheduleConfig": "orchestration.launch_config",
-    "StaticPartitions": "orchestration.partitions",
-    "TimePartitions": "orchestration.partitions",
-    "TriggerConfig": "orchestration.launch_config",
+    "ScheduleConfig": "orchestration.project.launch_config",
+    "StaticPartitions": "orchestration.project.partitions",
+    "TimePartitions": "orchestration.project.partitions",
+    "TriggerConfig": "orchestration.project.launch_config",
     "Unique": "engine.checks",
     "build_definitions": "orchestration.definitions",
-    "build_gc_schedule": "orchestration.garbage",
+    "build_gc_schedule": "orchestration.launching.garbage",
     "find_tests": "testing.runner",
-    "flowfile_alert_sensor": "orchestration.alerts",
+    "flowfile_alert_sensor": "orchestration.launching.alerts",
     "flowfile_executor": "orchestration.executor",
     "load_flow": "api",
 }

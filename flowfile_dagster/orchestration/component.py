@@ -12,11 +12,11 @@ from pydantic import BaseModel, Field
 
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.flow.graph import ExecutionMode
-from flowfile_dagster.orchestration.config import FlowConfig, SchemaChecks
 from flowfile_dagster.orchestration.definitions import build_definitions
-from flowfile_dagster.orchestration.io_manager import shared_io_manager
-from flowfile_dagster.orchestration.launch_config import AlertConfig, ScheduleConfig, TriggerConfig
-from flowfile_dagster.orchestration.translator import FlowfileTranslator, FlowOutput, OutputEdges
+from flowfile_dagster.orchestration.project.config import FlowConfig, SchemaChecks
+from flowfile_dagster.orchestration.project.launch_config import AlertConfig, ScheduleConfig, TriggerConfig
+from flowfile_dagster.orchestration.specs.translator import FlowfileTranslator, FlowOutput, OutputEdges
+from flowfile_dagster.orchestration.steps.io_manager import shared_io_manager
 from flowfile_dagster.store.objects import is_url
 
 

@@ -18,23 +18,23 @@ from flowfile_dagster.compile.form import BrokenFlow, CompiledFlow
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.errors import FlowFileError
 from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph
-from flowfile_dagster.orchestration.assets import FlowSource, build_broken_asset, build_flow_assets
-from flowfile_dagster.orchestration.automation import automate
-from flowfile_dagster.orchestration.checks import with_freshness
-from flowfile_dagster.orchestration.config import FlowConfig, SchemaChecks
-from flowfile_dagster.orchestration.file_sensor import build_file_sensors
-from flowfile_dagster.orchestration.flow_tests import build_flow_tests
-from flowfile_dagster.orchestration.io_manager import STORE_FOLDER, FlowfileIOManager, shared_io_manager
-from flowfile_dagster.orchestration.launch import build_flow_resource, flow_resource_key
-from flowfile_dagster.orchestration.launch_config import AlertConfig, Launches, ScheduleConfig, TriggerConfig
-from flowfile_dagster.orchestration.launches import build_launches
-from flowfile_dagster.orchestration.observation import build_source_assets
-from flowfile_dagster.orchestration.place import FlowPlace
-from flowfile_dagster.orchestration.project import Project, find_flows
-from flowfile_dagster.orchestration.renames import Renames
-from flowfile_dagster.orchestration.specs import SpecBuilder
-from flowfile_dagster.orchestration.target import FlowAssets
-from flowfile_dagster.orchestration.translator import IO_MANAGER_KEY, FlowfileTranslator
+from flowfile_dagster.orchestration.launching.file_sensor import build_file_sensors
+from flowfile_dagster.orchestration.launching.launches import build_launches
+from flowfile_dagster.orchestration.launching.target import FlowAssets
+from flowfile_dagster.orchestration.project.config import FlowConfig, SchemaChecks
+from flowfile_dagster.orchestration.project.launch_config import AlertConfig, Launches, ScheduleConfig, TriggerConfig
+from flowfile_dagster.orchestration.project.place import FlowPlace
+from flowfile_dagster.orchestration.project.project import Project, find_flows
+from flowfile_dagster.orchestration.project.renames import Renames
+from flowfile_dagster.orchestration.specs.automation import automate
+from flowfile_dagster.orchestration.specs.checks import with_freshness
+from flowfile_dagster.orchestration.specs.flow_tests import build_flow_tests
+from flowfile_dagster.orchestration.specs.specs import SpecBuilder
+from flowfile_dagster.orchestration.specs.translator import IO_MANAGER_KEY, FlowfileTranslator
+from flowfile_dagster.orchestration.steps.assets import FlowSource, build_broken_asset, build_flow_assets
+from flowfile_dagster.orchestration.steps.io_manager import STORE_FOLDER, FlowfileIOManager, shared_io_manager
+from flowfile_dagster.orchestration.steps.launch import build_flow_resource, flow_resource_key
+from flowfile_dagster.orchestration.steps.observation import build_source_assets
 from flowfile_dagster.store.objects import is_url
 
 _log = logging.getLogger(__name__)

@@ -25,6 +25,8 @@ ROOMS: list[set[str]] = [
     {"orchestration"},
     {"preload", "cli"},
 ]
+#: The same within orchestration, before its two doors.
+ORCHESTRATION = ["project", "pages", "specs", "steps", "launching"]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -63,6 +65,15 @@ def test_module_imports_only_rooms_to_its_left(path: Path) -> None:
 def test_dagster_is_imported_only_by_orchestration(path: Path) -> None:
     tops = {module.partition(".")[0] for module in imported(path)}
     assert "dagster" not in tops or module_room(path) in ("orchestration", "preload")
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "orchestration").glob("*/*.py")), ids=lambda path: path.stem)
+def test_orchestration_imports_only_its_rooms_to_the_left(path: Path) -> None:
+    room = path.parent.name
+    for module in imported(path):
+        _, _, inner = module.partition("flowfile_dagster.orchestration.")
+        other = inner.partition(".")[0]
+        assert not other or ORCHESTRATION.index(other) <= ORCHESTRATION.index(room), f"{room} must not import {module}"
 
 
 def test_every_room_has_its_place() -> None:

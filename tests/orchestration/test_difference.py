@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flowfile_dagster.orchestration import difference
+from flowfile_dagster.orchestration.pages import difference
 from flowfile_dagster.store.store import ResultStore
 from tests.factories import formula, manual
 from tests.orchestration.project import Project

@@ -23,7 +23,7 @@ from flowfile_dagster import (
     TimePartitions,
     build_definitions,
 )
-from flowfile_dagster.orchestration.partitions import Partitions
+from flowfile_dagster.orchestration.project.partitions import Partitions
 from tests.factories import advanced_filter, formula, manual, node, read_csv, write_file
 from tests.orchestration.project import Project
 

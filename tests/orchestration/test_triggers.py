@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from flowfile_dagster import TriggerConfig
-from flowfile_dagster.orchestration import triggers
+from flowfile_dagster.orchestration.launching import triggers
 from tests.factories import formula, manual, read_csv
 from tests.orchestration.project import Project
 from tests.orchestration.test_schedules import leave_run

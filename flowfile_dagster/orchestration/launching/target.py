@@ -1,0 +1,128 @@
+"""What a schedule or trigger launches, and whether something is in the way of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import dagster as dg
+
+from flowfile_dagster.errors import ConfigError
+from flowfile_dagster.orchestration.launching.changes import changed_assets
+from flowfile_dagster.orchestration.project.launch_config import LaunchConfig, parse_duration
+from flowfile_dagster.orchestration.project.place import FlowPlace
+from flowfile_dagster.orchestration.steps.launch import flow_resource_key
+
+_GOING_ON = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+@dataclass(frozen=True)
+class FlowAssets:
+    """The keys of the assets of each flow."""
+
+    by_place: Mapping[FlowPlace, frozenset[dg.AssetKey]]
+
+    def find(self, groups: Iterable[str], field: str) -> list[FlowPlace]:
+        """Flows by group.
+
+        Raises:
+            ConfigError: there is no such flow.
+        """
+        known = {place.group: place for place in self.by_place}
+        for group in groups:
+            if group not in known:
+                raise ConfigError(None, field, f"there is no flow {group!r}; flows: {', '.join(known) or 'none'}")
+        return [known[group] for group in groups]
+
+    def whole_flows(self, keys: Iterable[dg.AssetKey]) -> frozenset[dg.AssetKey]:
+        """The keys, with all assets of the flows that any of them belongs to."""
+        wanted = frozenset(keys)
+        return wanted.union(*(keys for keys in self.by_place.values() if keys & wanted))
+
+
+@dataclass(frozen=True)
+class LaunchTarget:
+    """The runs that one schedule or trigger requests."""
+
+    config: LaunchConfig
+    selection: dg.AssetSelection
+    run_config: Mapping[str, Any]
+    assets: FlowAssets
+
+    def request(
+        self, instance: dg.DagsterInstance, repository: dg.RepositoryDefinition | None, at: datetime | None = None
+    ) -> dg.RunRequest | dg.SkipReason:
+        """A run of what is selected, or why there should be none now.
+
+        Of flows that are partitioned by time it is the partition that was over last, `at` the given time or now.
+        """
+        if repository is None:
+            raise ValueError("a schedule or sensor needs the repository that it belongs to")
+        keys = self.selection.resolve(repository.asset_graph)
+        running = self._running(keys, instance) if self.config.skip_if_running else None
+        if running is not None:
+            return dg.SkipReason(f"run {running} of the same flow goes on")
+        partition = _latest_partition(keys, repository, at)
+        if not self.config.only_changed:
+            return dg.RunRequest(run_config=self.run_config, tags=self.config.tags, partition_key=partition)
+        changed = changed_assets(instance, repository, keys)
+        if not changed:
+            return dg.SkipReason("nothing has changed")
+        return dg.RunRequest(
+            run_config=self.run_config,
+            tags=self.config.tags,
+            asset_selection=sorted(changed),
+            partition_key=partition,
+        )
+
+    def _running(self, keys: Iterable[dg.AssetKey], instance: dg.DagsterInstance) -> str | None:
+        """A run of one of the flows that goes on. One that is too old is taken for dead."""
+        ours = self.assets.whole_flows(keys)
+        oldest = datetime.now(timezone.utc) - parse_duration(self.config.stale_after)
+        for record in instance.get_run_records(dg.RunsFilter(statuses=_GOING_ON, created_after=oldest)):
+            if ours & _materialized_by(record.dagster_run, instance):
+                return record.dagster_run.run_id
+        return None
+
+
+def build_target(config: LaunchConfig, assets: FlowAssets, field: str) -> LaunchTarget:
+    """What a configuration says to launch. `field`: where it stands, for errors.
+
+    Raises:
+        ConfigError: there is no such flow.
+    """
+    places = assets.find(config.flows, f"{field}.flows") or list(assets.by_place)
+    keys = frozenset[dg.AssetKey]().union(*(assets.by_place[place] for place in places))
+    selected: dg.AssetSelection = dg.AssetSelection.assets(*sorted(keys))
+    if config.select is not None:
+        chosen = dg.AssetSelection.from_string(config.select)
+        selected = chosen & selected if config.flows else chosen
+    given = assets.find(config.parameters, f"{field}.parameters")
+    resources = {
+        flow_resource_key(place): {"config": {"parameters": dict(config.parameters[place.group])}} for place in given
+    }
+    return LaunchTarget(config, selected, {"resources": resources} if resources else {}, assets)
+
+
+def _latest_partition(
+    keys: Iterable[dg.AssetKey], repository: dg.RepositoryDefinition, at: datetime | None
+) -> str | None:
+    kinds = {repository.asset_graph.get(key).partitions_def for key in keys}
+    by_time = [kind for kind in kinds if isinstance(kind, dg.TimeWindowPartitionsDefinition)]
+    with dg.partition_loading_context(at):
+        return by_time[0].get_last_partition_key() if len(by_time) == 1 else None
+
+
+def _materialized_by(run: dg.DagsterRun, instance: dg.DagsterInstance) -> set[dg.AssetKey]:
+    if run.asset_selection is not None:
+        return set(run.asset_selection)
+    planned = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+    return {entry.dagster_event.asset_key for entry in planned if entry.dagster_event and entry.dagster_event.asset_key}

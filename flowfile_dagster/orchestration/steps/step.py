@@ -1,0 +1,194 @@
+"""One run of a flow's step: engine events become Dagster events, each as it completes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, TypeAlias
+
+import dagster as dg
+
+from flowfile_dagster.compile.form import CompiledFlow
+from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
+from flowfile_dagster.engine.runner import default_engine, engine_that_runs, run_segments
+from flowfile_dagster.errors import NodeError
+from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph
+from flowfile_dagster.flow.names import node_names
+from flowfile_dagster.orchestration.pages.difference import describe_changes
+from flowfile_dagster.orchestration.pages.result_page import ResultPages
+from flowfile_dagster.orchestration.project.config import FlowConfig
+from flowfile_dagster.orchestration.project.redaction import find_redactions
+from flowfile_dagster.orchestration.specs.checks import NodeCheck, StepChecks
+from flowfile_dagster.orchestration.specs.specs import FlowSpecs
+from flowfile_dagster.orchestration.steps.history import latest_materializations
+from flowfile_dagster.orchestration.steps.io_manager import StoredResult
+from flowfile_dagster.orchestration.steps.observation import record_sources
+from flowfile_dagster.plan.checked import checked_nodes
+from flowfile_dagster.plan.fusion import performance_segments
+from flowfile_dagster.plan.segments import Segment, development_segments
+from flowfile_dagster.store.index import Manifest
+from flowfile_dagster.store.refs import Ref
+from flowfile_dagster.store.store import ResultStore
+
+#: What a step tells Dagster.
+StepEvent: TypeAlias = dg.MaterializeResult[StoredResult] | dg.AssetCheckResult
+#: What begins the lines of all failures but the first.
+ALSO_FAILED = "also failed: "
+
+
+class FlowStep:
+    """Runs what is selected of a flow, within one Dagster step."""
+
+    def __init__(
+        self,
+        flow: CompiledFlow,
+        specs: FlowSpecs,
+        checks: Sequence[NodeCheck],
+        store: ResultStore,
+        context: dg.AssetExecutionContext,
+        partition: str | None = None,
+    ) -> None:
+        self._specs = specs
+        self._checks = checks
+        self._store = store
+        self._context = context
+        self._partition = () if partition is None else (f"@{partition}",)
+        self._flow = flow
+        self._source_bytes = {
+            node.node_id: sum(size for source in node.sources for _, size, _, _ in source.state) for node in flow.nodes
+        }
+        self._failures: list[NodeError] = []
+        self._not_run: list[int] = []
+
+    def run(self, graph: FlowGraph, mode: ExecutionMode, config: FlowConfig) -> Iterator[StepEvent]:
+        """Yield each selected asset as it completes; raise at the end if a node or a blocking check failed."""
+        selected = self._context.selected_asset_keys
+        outputs = {output: spec.key for output, spec in self._specs.by_output.items() if spec.key in selected}
+        targets = {node_id for node_id, _ in outputs}
+        segments = (
+            development_segments(graph)
+            if mode == "development"
+            else performance_segments(graph, targets, checked_nodes(graph, config.checked))
+        )
+        chosen_checks = self._context.selected_asset_check_keys
+        redactions = find_redactions(self._flow, config)
+        checks = StepChecks(
+            [check for check in self._checks if check.spec.key in chosen_checks],
+            selected,
+            graph,
+            self._store,
+            redactions,
+        )
+        by_root = {segment.root: segment for segment in segments}
+        chosen = config.engine or default_engine(mode)
+        names = node_names(graph)
+        engines = {
+            node_id: named.engine
+            for node_id in graph.nodes
+            if (named := config.nodes.get(names[node_id])) is not None and named.engine is not None
+        }
+        used = {"flowfile/parameters": dict(graph.parameters)} if graph.parameters else {}
+        wanted = [segment for segment in segments if segment.root in targets]
+        tags = record_sources(self._context, graph, wanted, self._specs.observed, self._store)
+        made = latest_materializations(self._context.instance, outputs.values())
+        pages = ResultPages(self._flow, self._specs.segments, self._ref_key, self._store, redactions, made)
+        if mode == "performance":
+            self._announce(graph, segments, targets)
+        for event in run_segments(
+            graph,
+            segments,
+            targets,
+            self._store,
+            ref_key=lambda node: self._ref_key(node.node_id),
+            engine=chosen,
+            engines=engines,
+            verify=checks.verify,
+        ):
+            self._note(event, graph)
+            if isinstance(event, (NodeComputed, NodeReused)):
+                pages.remember(event)
+                previous = self._publish(event)
+                for (node_id, handle), key in outputs.items():
+                    if node_id == event.node_id:
+                        node, segment = graph.nodes[node_id], by_root[node_id]
+                        ran = engine_that_runs(segment, node, engines.get(node_id, chosen))
+                        page = pages.render(event, node, segment, handle, key)
+                        page |= self._changes(previous, event.manifest, handle)
+                        metadata = {**page, "flowfile/mode": mode, "flowfile/engine": ran, **used}
+                        results = checks.results.get(key, ())
+                        yield _result(event, handle, key, metadata, results, tags.get(node_id))
+        yield from checks.judge_alone(lambda node: self._latest(self._ref_key(node.node_id)))
+        failures = [*map(str, self._failures), *chain.from_iterable(checks.failures.values())]
+        if failures:
+            raise dg.Failure(self._summary(failures), allow_retries=False)
+
+    def _publish(self, event: NodeComputed | NodeReused) -> Manifest | None:
+        """Make the result the latest of its node; gives the one before."""
+        key = self._ref_key(event.node_id)
+        previous = self._latest(key)
+        self._store.publish(key, Ref(event.manifest.node_hash, "output-0"))
+        return previous
+
+    def _latest(self, key: Sequence[str]) -> Manifest | None:
+        ref = self._store.latest(key)
+        return None if ref is None else self._store.find(ref.node_hash)
+
+    def _changes(self, previous: Manifest | None, manifest: Manifest, handle: str) -> dict[str, str]:
+        before = None if previous is None else previous.outputs.get(handle)
+        after = manifest.outputs.get(handle)
+        if before is None or after is None:
+            return {}
+        return {"flowfile/changes": describe_changes(before, after, self._store)}
+
+    def _announce(self, graph: FlowGraph, segments: Sequence[Segment], targets: Collection[int]) -> None:
+        """Say what is computed together, and from how much: all that is known of a step that is killed."""
+        names = node_names(graph)
+        for segment in segments:
+            if segment.root in targets:
+                members = " -> ".join(names[node_id] for node_id in segment.nodes)
+                size = sum(self._source_bytes[node_id] for node_id in segment.nodes)
+                text = f"{graph.name}: computing {names[segment.root]} ({members}), which reads files of {size:,} bytes"
+                self._context.log.info(text)
+
+    def _ref_key(self, node_id: int) -> Sequence[str]:
+        return (*self._specs.ref_key(node_id), *self._partition)
+
+    def _note(self, event: NodeEvent, graph: FlowGraph) -> None:
+        match event:
+            case NodeFailed():
+                self._failures.append(event.error)
+                self._context.log.error(str(event.error))
+            case NodeSkipped():
+                if not event.is_deliberate:
+                    self._not_run.append(event.node_id)
+                self._context.log.info(f"{graph.location(event.node_id)}: skipped, {event.because}")
+            case NodeComputed() if event.damage:
+                self._context.log.warning(f"{graph.location(event.node_id)}: computed again, {event.damage}")
+            case _:
+                pass
+
+    def _summary(self, failures: Sequence[str]) -> str:
+        first, *others = failures
+        lines = [first, *(f"{ALSO_FAILED}{text}" for text in others)]
+        if self._not_run:
+            lines.append(f"not run because of this: nodes {', '.join(map(str, self._not_run))}")
+        return "\n".join(lines)
+
+
+def _result(
+    event: NodeComputed | NodeReused,
+    handle: str,
+    key: dg.AssetKey,
+    metadata: Mapping[str, Any],
+    checks: Sequence[dg.AssetCheckResult],
+    tags: Mapping[str, str] | None,
+) -> dg.MaterializeResult[StoredResult]:
+    table = event.manifest.outputs.get(handle)
+    return dg.MaterializeResult(
+        asset_key=key,
+        value=StoredResult(event.manifest.node_hash, handle),
+        metadata=metadata,
+        check_results=checks,
+        tags=tags,
+        data_version=dg.DataVersion(event.manifest.node_hash if table is None else table.content_hash),
+    )
