@@ -15,6 +15,7 @@ from flowfile_dagster.contract.node_type import NODE_FAILURES
 from flowfile_dagster.engine.chart import draw_chart
 from flowfile_dagster.engine.events import NodeComputed, NodeReused
 from flowfile_dagster.flow.graph import FlowNode
+from flowfile_dagster.orchestration.pages.difference import describe_changes
 from flowfile_dagster.orchestration.pages.metadata import result_metadata
 from flowfile_dagster.orchestration.pages.row_counts import render_row_counts
 from flowfile_dagster.orchestration.pages.settings import settings_change, settings_markdown
@@ -49,10 +50,12 @@ class ResultPages:
         self._members = {segment.root: segment.nodes for segment in segments}
         self._redactions = redactions
         self._manifests: dict[int, Manifest] = {}
+        self._previous: dict[int, Manifest | None] = {}
 
-    def remember(self, event: NodeComputed | NodeReused) -> None:
-        """Note a result, whether or not it is an asset that was asked for."""
+    def remember(self, event: NodeComputed | NodeReused, previous: Manifest | None) -> None:
+        """Note a result and the one before it, whether or not it is an asset that was asked for."""
         self._manifests[event.node_id] = event.manifest
+        self._previous[event.node_id] = previous
 
     def render(
         self, event: NodeComputed | NodeReused, node: FlowNode, segment: Segment, handle: str, key: dg.AssetKey
@@ -69,6 +72,10 @@ class ResultPages:
         if len(segment.nodes) == 1:
             counts = render_row_counts(node, handle, event.manifest, self._inputs(node), self._names)
             metadata |= {} if counts is None else {"flowfile/rows": counts}
+        previous = self._previous[node.node_id]
+        before = None if previous is None else previous.outputs.get(handle)
+        if before is not None and table is not None:
+            metadata["flowfile/changes"] = describe_changes(before, table, self._store)
         return metadata
 
     def _inputs(self, node: FlowNode) -> Mapping[int, Manifest]:

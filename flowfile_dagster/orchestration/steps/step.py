@@ -9,12 +9,12 @@ from typing import Any, TypeAlias
 import dagster as dg
 
 from flowfile_dagster.compile.form import CompiledFlow
+from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
 from flowfile_dagster.engine.runner import default_engine, engine_that_runs, run_segments
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph
 from flowfile_dagster.flow.names import node_names
-from flowfile_dagster.orchestration.pages.difference import describe_changes
 from flowfile_dagster.orchestration.pages.result_page import ResultPages
 from flowfile_dagster.orchestration.project.config import FlowConfig
 from flowfile_dagster.orchestration.project.redaction import find_redactions
@@ -80,14 +80,8 @@ class FlowStep:
             redactions,
         )
         by_root = {segment.root: segment for segment in segments}
-        chosen = config.engine or default_engine(mode)
-        names = node_names(graph)
-        engines = {
-            node_id: named.engine
-            for node_id in graph.nodes
-            if (named := config.nodes.get(names[node_id])) is not None and named.engine is not None
-        }
-        used = {"flowfile/parameters": dict(graph.parameters)} if graph.parameters else {}
+        chosen, engines = config.engine or default_engine(mode), _engines_of_nodes(graph, config)
+        used = {"flowfile/mode": mode, **({"flowfile/parameters": dict(graph.parameters)} if graph.parameters else {})}
         wanted = [segment for segment in segments if segment.root in targets]
         tags = record_sources(self._context, graph, wanted, self._specs.observed, self._store)
         made = latest_materializations(self._context.instance, outputs.values())
@@ -106,17 +100,13 @@ class FlowStep:
         ):
             self._note(event, graph)
             if isinstance(event, (NodeComputed, NodeReused)):
-                pages.remember(event)
-                previous = self._publish(event)
+                pages.remember(event, self._publish(event))
                 for (node_id, handle), key in outputs.items():
                     if node_id == event.node_id:
                         node, segment = graph.nodes[node_id], by_root[node_id]
-                        ran = engine_that_runs(segment, node, engines.get(node_id, chosen))
-                        page = pages.render(event, node, segment, handle, key)
-                        page |= self._changes(previous, event.manifest, handle)
-                        metadata = {**page, "flowfile/mode": mode, "flowfile/engine": ran, **used}
-                        results = checks.results.get(key, ())
-                        yield _result(event, handle, key, metadata, results, tags.get(node_id))
+                        metadata = pages.render(event, node, segment, handle, key) | used
+                        metadata["flowfile/engine"] = engine_that_runs(segment, node, engines.get(node_id, chosen))
+                        yield _result(event, handle, key, metadata, checks.results.get(key, ()), tags.get(node_id))
         yield from checks.judge_alone(lambda node: self._latest(self._ref_key(node.node_id)))
         failures = [*map(str, self._failures), *chain.from_iterable(checks.failures.values())]
         if failures:
@@ -132,13 +122,6 @@ class FlowStep:
     def _latest(self, key: Sequence[str]) -> Manifest | None:
         ref = self._store.latest(key)
         return None if ref is None else self._store.find(ref.node_hash)
-
-    def _changes(self, previous: Manifest | None, manifest: Manifest, handle: str) -> dict[str, str]:
-        before = None if previous is None else previous.outputs.get(handle)
-        after = manifest.outputs.get(handle)
-        if before is None or after is None:
-            return {}
-        return {"flowfile/changes": describe_changes(before, after, self._store)}
 
     def _announce(self, graph: FlowGraph, segments: Sequence[Segment], targets: Collection[int]) -> None:
         """Say what is computed together, and from how much: all that is known of a step that is killed."""
@@ -173,6 +156,13 @@ class FlowStep:
         if self._not_run:
             lines.append(f"not run because of this: nodes {', '.join(map(str, self._not_run))}")
         return "\n".join(lines)
+
+
+def _engines_of_nodes(graph: FlowGraph, config: FlowConfig) -> dict[int, Engine]:
+    """The engines of the nodes that the configuration gives one of their own."""
+    names = node_names(graph)
+    given = {node_id: config.nodes[names[node_id]].engine for node_id in graph.nodes if names[node_id] in config.nodes}
+    return {node_id: engine for node_id, engine in given.items() if engine is not None}
 
 
 def _result(
