@@ -104,7 +104,7 @@ def _build_step(
     keys = {spec.key for spec in outputs}
     own_checks = [check for check in checks if check.spec.asset_key in keys]
 
-    def run_flow(context: dg.AssetExecutionContext) -> Iterator[StepEvent | dg.AssetMaterialization]:
+    def run_flow(context: dg.AssetExecutionContext, _: object) -> Iterator[StepEvent | dg.AssetMaterialization]:
         io_manager: FlowfileIOManager = context.resources.original_resource_dict[IO_MANAGER_KEY]
         store = io_manager.open_store(context.instance).of_run(context.run_id)
         launched: LaunchSettings = context.resources.original_resource_dict[launch_key]
