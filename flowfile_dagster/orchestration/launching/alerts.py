@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 import dagster as dg
 
-from flowfile_dagster.orchestration.launching.schedules import TICK
+from flowfile_dagster.orchestration.launching.target import TICK
 from flowfile_dagster.orchestration.project.launch_config import AlertKind
 from flowfile_dagster.orchestration.steps.step import ALSO_FAILED
 

@@ -10,9 +10,6 @@ import dagster as dg
 from flowfile_dagster.orchestration.launching.target import FlowAssets, LaunchTarget, build_target
 from flowfile_dagster.orchestration.project.launch_config import ScheduleConfig, parse_duration
 
-#: How often Flowfile's own scheduler looks, in seconds.
-TICK = 30
-
 
 def build_schedule(config: ScheduleConfig, assets: FlowAssets) -> dg.ScheduleDefinition | dg.SensorDefinition:
     """The schedule, or the sensor where a time span is given.
@@ -50,11 +47,4 @@ def _interval_sensor(config: ScheduleConfig, target: LaunchTarget, every: timede
             context.update_cursor(str(now))
         return request
 
-    return dg.SensorDefinition(
-        name=config.name,
-        evaluation_fn=launch_if_due,
-        target=target.selection,
-        minimum_interval_seconds=TICK,
-        default_status=dg.DefaultSensorStatus(config.status.upper()),
-        description=f"every {config.every}, from start to start",
-    )
+    return target.sensor(launch_if_due, f"every {config.every}, from start to start")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -14,6 +14,9 @@ from flowfile_dagster.orchestration.launching.changes import changed_assets
 from flowfile_dagster.orchestration.project.launch_config import LaunchConfig, parse_duration
 from flowfile_dagster.orchestration.project.place import FlowPlace
 from flowfile_dagster.orchestration.steps.launch import flow_resource_key
+
+#: How often Flowfile's own scheduler looks, in seconds.
+TICK = 30
 
 _GOING_ON = [
     dg.DagsterRunStatus.QUEUED,
@@ -81,6 +84,19 @@ class LaunchTarget:
             tags=self.config.tags,
             asset_selection=sorted(changed),
             partition_key=partition,
+        )
+
+    def sensor(
+        self, evaluate: Callable[[dg.SensorEvaluationContext], dg.RunRequest | dg.SkipReason], description: str
+    ) -> dg.SensorDefinition:
+        """A sensor that asks `evaluate` whether to launch."""
+        return dg.SensorDefinition(
+            name=self.config.name,
+            evaluation_fn=evaluate,
+            target=self.selection,
+            minimum_interval_seconds=TICK,
+            default_status=dg.DefaultSensorStatus(self.config.status.upper()),
+            description=description,
         )
 
     def _running(self, keys: Iterable[dg.AssetKey], instance: dg.DagsterInstance) -> str | None:

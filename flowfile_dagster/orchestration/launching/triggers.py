@@ -13,7 +13,6 @@ from pathlib import Path
 
 import dagster as dg
 
-from flowfile_dagster.orchestration.launching.schedules import TICK
 from flowfile_dagster.orchestration.launching.target import FlowAssets, build_target
 from flowfile_dagster.orchestration.project.launch_config import TriggerConfig
 from flowfile_dagster.orchestration.steps.history import DATA_VERSION_TAG, latest_observed_version
@@ -71,14 +70,8 @@ def build_trigger(
         context.update_cursor(json.dumps(asdict(Cursor(cursor.started, kept, seen))))
         return request
 
-    return dg.SensorDefinition(
-        name=config.name,
-        evaluation_fn=launch_if_changed,
-        target=target.selection,
-        minimum_interval_seconds=TICK,
-        default_status=dg.DefaultSensorStatus(config.status.upper()),
-        description=f"when {config.when} of these change: {', '.join([*config.files, *config.assets])}",
-    )
+    watched = ", ".join([*config.files, *config.assets])
+    return target.sensor(launch_if_changed, f"when {config.when} of these change: {watched}")
 
 
 def look_at_files(
