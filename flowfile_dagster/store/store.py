@@ -199,12 +199,16 @@ class ResultStore:
     def history(self, key: Sequence[str]) -> list[Ref]:
         """What runs made of `key`, the newest first; a result that several made counts for the newest.
 
+        What the store to read from has comes after this store's own.
+
+
         Raises:
             StoreError: the store cannot be read.
         """
         found = sorted(self.files.list_files(runs_folder(key)), key=lambda item: item[1].modified, reverse=True)
         history: dict[str, Ref] = {}
-        for ref in [self.latest(key), *(ref_from_bytes(self.files.read(name)) for name, _ in found)]:
+        own = [self.latest(key), *(ref_from_bytes(self.files.read(name)) for name, _ in found)]
+        for ref in [*own, *([] if self._read_from is None else self._read_from.history(key))]:
             if ref is not None:
                 history.setdefault(ref.node_hash, ref)
         return list(history.values())
