@@ -15,18 +15,21 @@ and on this machine, for a local store in the same folder::
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import polars as pl
 
+from flowfile_dagster.errors import StoreError
 from flowfile_dagster.store.blobs import Blobs, LocalBlobs, blob_name
 from flowfile_dagster.store.files import StoreFiles
 from flowfile_dagster.store.index import (
+    MANIFESTS,
     DamageError,
     Manifest,
     StoredTable,
@@ -126,6 +129,26 @@ class ResultStore:
         """
         manifest = self._look_here(node_hash)
         return self._read_from.look_up(node_hash) if manifest is None and self._read_from is not None else manifest
+
+    def verify(self) -> Mapping[str, Damage]:
+        """Read every result of this store, whatever is remembered of it; gives what is damaged, by node hash.
+
+        Of an object store, the objects' sizes are looked at: their content is checked when it is copied here.
+
+        Raises:
+            StoreError: the store cannot be read, or what is remembered of it cannot be forgotten.
+        """
+        remembered = self.base / VERIFIED
+        try:
+            shutil.rmtree(remembered)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise StoreError(str(remembered), f"cannot be removed: {error.strerror}") from error
+        for name, _ in self.files.list_files(MANIFESTS):
+            if name.endswith(".json"):
+                self._look_here(PurePosixPath(name).stem)
+        return self.damages
 
     def path(self, table: StoredTable) -> Path:
         """The Arrow file of a stored table on this machine.
