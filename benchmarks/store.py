@@ -20,6 +20,7 @@ import polars as pl
 from flowfile_dagster.store.store import ResultStore
 
 REPEATS = 15
+ROWS = (1_000, 10_000, 100_000, 1_000_000, 5_000_000)
 HASH = "a" * 64
 CONSUMER = """
 import sys, polars as pl
@@ -57,21 +58,26 @@ def _cpu() -> float:
 def main() -> None:
     """Measure and print."""
     print(f"Polars {pl.__version__}, Python {sys.version.split()[0]}, {REPEATS} repeats, interleaved")
-    for rows in (1_000, 100_000, 5_000_000):
+    for rows in ROWS:
         _compare_writing(build_frame(rows))
     _measure_reading(build_frame(5_000_000))
 
 
 def _compare_writing(frame: pl.DataFrame) -> None:
     taken: dict[str, list[tuple[float, float]]] = {"sink_ipc": [], "store": []}
-    size = 0
-    for _ in range(REPEATS):
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "x.arrow"
-            taken["sink_ipc"].append(measure(partial(frame.lazy().sink_ipc, path)))
-            size = path.stat().st_size
-            path.unlink()
-            taken["store"].append(measure(partial(ResultStore(Path(folder) / "store").write, frame)))
+    with tempfile.TemporaryDirectory() as folder:
+        store = ResultStore(Path(folder) / "store")
+        size = store.write(frame).bytes
+        for repeat in range(REPEATS):
+            table = frame.with_columns(pl.col("i0") + repeat)
+            ways: dict[str, Callable[[], object]] = {
+                "sink_ipc": partial(table.lazy().sink_ipc, Path(folder) / "x.arrow"),
+                "store": partial(store.write, table),
+            }
+            for way in sorted(ways, reverse=bool(repeat % 2)):
+                for old in Path(folder).rglob("*.arrow"):
+                    old.unlink()
+                taken[way].append(measure(ways[way]))
     for name, index in (("wall", 0), ("CPU", 1)):
         values = {way: [pair[index] for pair in pairs] for way, pairs in taken.items()}
         medians = {way: statistics.median(of_way) for way, of_way in values.items()}
