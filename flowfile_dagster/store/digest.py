@@ -12,12 +12,10 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import IO, Any, TypeVar, cast
+from typing import IO, Any, cast
 
 import polars as pl
 import xxhash
-
-_Target = TypeVar("_Target")
 
 _CHUNK = 1 << 18
 
@@ -32,8 +30,8 @@ _ROWS_PER_BATCH = 1 << 17
 _SMALL = 1 << 19
 _LARGE = 1 << 26
 
-#: Half of what a page table maps as one: Linux keeps a file in pieces as large as they were written, and counts all of
-#: a piece as memory of a process that maps it and reads one byte.
+#: Linux keeps a file in memory in pieces of up to 2 MB, as large as they were written, and counts all of a piece as
+#: memory of a process that maps the file and reads one byte there.
 _WRITE_AT_ONCE = 1 << 20
 
 
@@ -87,7 +85,9 @@ def write_result(table: pl.DataFrame, path: Path) -> tuple[str, int]:
     """
     size = table.estimated_size()
     if size <= _SMALL:
-        content = _write_ipc(table, io.BytesIO()).getbuffer()
+        buffer = io.BytesIO()
+        _write_ipc(table, buffer)
+        content = buffer.getbuffer()
         path.write_bytes(content)
         return xxhash.xxh3_128_hexdigest(content), len(content)
     if size <= _LARGE:
@@ -99,9 +99,8 @@ def write_result(table: pl.DataFrame, path: Path) -> tuple[str, int]:
     return file.digest.hexdigest(), file.size
 
 
-def _write_ipc(table: pl.DataFrame, target: _Target) -> _Target:
+def _write_ipc(table: pl.DataFrame, target: Path | io.IOBase) -> None:
     table.write_ipc(cast("IO[bytes]", target), compression="uncompressed", record_batch_size=_ROWS_PER_BATCH)
-    return target
 
 
 class _HashedFile(io.RawIOBase):
