@@ -57,9 +57,7 @@ def _cpu() -> float:
 
 def main() -> None:
     """Measure and print."""
-    print(
-        f"Polars {pl.__version__}, Python {sys.version.split()[0]}, interleaved"
-    )
+    print(f"Polars {pl.__version__}, Python {sys.version.split()[0]}, interleaved")
     for rows, repeats in REPEATS.items():
         _compare_writing(build_frame(rows), repeats)
     _measure_reading(build_frame(5_000_000))
