@@ -19,7 +19,8 @@ import polars as pl
 
 from flowfile_dagster.store.store import ResultStore
 
-REPEATS = 15
+#: By number of rows.
+REPEATS = {1_000: 400, 10_000: 100, 100_000: 50, 1_000_000: 15, 5_000_000: 15}
 HASH = "a" * 64
 CONSUMER = """
 import sys, polars as pl
@@ -56,22 +57,27 @@ def _cpu() -> float:
 
 def main() -> None:
     """Measure and print."""
-    print(f"Polars {pl.__version__}, Python {sys.version.split()[0]}, {REPEATS} repeats, interleaved")
-    for rows in (1_000, 100_000, 5_000_000):
-        _compare_writing(build_frame(rows))
+    print(f"Polars {pl.__version__}, Python {sys.version.split()[0]}, interleaved")
+    for rows, repeats in REPEATS.items():
+        _compare_writing(build_frame(rows), repeats)
     _measure_reading(build_frame(5_000_000))
 
 
-def _compare_writing(frame: pl.DataFrame) -> None:
+def _compare_writing(frame: pl.DataFrame, repeats: int) -> None:
     taken: dict[str, list[tuple[float, float]]] = {"sink_ipc": [], "store": []}
-    size = 0
-    for _ in range(REPEATS):
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "x.arrow"
-            taken["sink_ipc"].append(measure(partial(frame.lazy().sink_ipc, path)))
-            size = path.stat().st_size
-            path.unlink()
-            taken["store"].append(measure(partial(ResultStore(Path(folder) / "store").write, frame)))
+    with tempfile.TemporaryDirectory() as folder:
+        store = ResultStore(Path(folder) / "store")
+        size = store.write(frame).bytes
+        for repeat in range(repeats):
+            table = frame.with_columns(pl.col("i0") + repeat)
+            ways: dict[str, Callable[[], object]] = {
+                "sink_ipc": partial(table.lazy().sink_ipc, Path(folder) / "x.arrow"),
+                "store": partial(store.write, table),
+            }
+            for way in sorted(ways, reverse=bool(repeat % 2)):
+                for old in Path(folder).rglob("*.arrow"):
+                    old.unlink()
+                taken[way].append(measure(ways[way]))
     for name, index in (("wall", 0), ("CPU", 1)):
         values = {way: [pair[index] for pair in pairs] for way, pairs in taken.items()}
         medians = {way: statistics.median(of_way) for way, of_way in values.items()}

@@ -7,7 +7,7 @@ import json
 import platform
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ import polars as pl
 import yaml
 
 from flowfile_dagster.api import Flow, load_flow
+from flowfile_dagster.cli.arguments import add_parameters, add_stores, open_stores, parameters
+from flowfile_dagster.compile.snippet import render_snippet
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.errors import MissingColumnError, SelectionError
 from flowfile_dagster.flow.excerpt import excerpt
@@ -23,6 +25,8 @@ from flowfile_dagster.flow.text import read_flow_text
 from flowfile_dagster.store.store import ResultStore
 
 _REDACTED = "redacted"
+#: What the code of nodes makes use of.
+_IMPORTS = ("import datetime", "import hashlib", "", "import polars as pl")
 _README = """Node {node} of the flow {flow}, alone, with its inputs.
 
 To run it again:
@@ -30,6 +34,7 @@ To run it again:
     unzip {archive} -d {folder} && flowfile-dagster run {folder}/{file}
 
 Flowfile opens {file}, too, if it is started in the folder of the file.
+code.py is the node as a script, to be run in that folder.
 error.txt is what the node said when this was packed; bundle.json lists versions. {hidden}
 """
 
@@ -44,7 +49,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("flow", type=Path, help="the flow file")
     parser.add_argument("node", help="id, reference or name of the node")
-    parser.add_argument("--store", help="the folder or URL where results are; without one, inputs are computed")
+    add_parameters(parser)
+    add_stores(parser, "the folder or URL where results are; without one, inputs are computed")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the zip file to write")
     parser.add_argument("--sample", type=int, metavar="N", help="only the first N rows of each input")
     parser.add_argument(
@@ -59,15 +65,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def execute(options: argparse.Namespace) -> int:
     """Write the bundle."""
-    flow = load_flow(options.flow)
+    flow = load_flow(options.flow, parameters=parameters(options))
     node_id = flow.find_node(options.node)
     _refuse_what_stands_outside(flow, node_id)
-    inputs = _inputs(flow, node_id, None if options.store is None else ResultStore(options.store))
+    inputs = _inputs(flow, node_id, open_stores(options))
     inputs = _redacted(inputs, options.redact, options.sample)
     with tempfile.TemporaryDirectory(prefix="flowfile-") as name:
         folder = Path(name)
-        file = _write_flow(flow, node_id, inputs, folder)
-        error = _run(file, node_id)
+        file = _write_flow(flow, node_id, inputs, parameters(options), folder)
+        packed = load_flow(file, root=folder)
+        error = str(packed.run().errors.get(node_id, ""))
+        (folder / "code.py").write_text(_code(packed, node_id), encoding="utf-8")
         _write_notes(options, flow, node_id, folder, error)
         with zipfile.ZipFile(options.output, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(folder.rglob("*")):
@@ -119,22 +127,40 @@ def _hidden(name: str, dtype: pl.DataType) -> pl.Expr:
     return pl.lit(None, dtype).alias(name)
 
 
-def _write_flow(flow: Flow, node_id: int, inputs: dict[tuple[int, str], pl.DataFrame], folder: Path) -> Path:
+def _write_flow(
+    flow: Flow,
+    node_id: int,
+    inputs: Mapping[tuple[int, str], pl.DataFrame],
+    values: Mapping[str, str],
+    folder: Path,
+) -> Path:
     """The flow file has the name of the whole flow, so that errors read the same."""
     (folder / "inputs").mkdir()
     files: dict[tuple[int, str], str] = {}
     for (source, handle), table in inputs.items():
         files[source, handle] = f"inputs/{source}-{handle}.arrow"
         table.write_ipc(folder / files[source, handle], compression="uncompressed")
-    content = excerpt(read_flow_text(flow.graph.path), flow.graph, node_id, files)
+    content = excerpt(read_flow_text(flow.graph.path), flow.graph, node_id, files, values)
     path = folder / f"{flow.name}.yaml"
     path.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return path
 
 
-def _run(file: Path, node_id: int) -> str:
-    error = load_flow(file, root=file.parent).run().errors.get(node_id)
-    return "" if error is None else str(error)
+def _code(packed: Flow, node_id: int) -> str:
+    """The node as a script: in Polars alone where that is short and exact, else through the bundle's flow file."""
+    node = packed.nodes[node_id]
+    names = {item.node_id: f"input_{item.node_id}" for item in node.inputs}
+    if snippet := render_snippet(node, {**names, node_id: "output"}, packed.predictions):
+        settings: dict[int, Any] = {source: packed.nodes[source].settings for source in names}
+        reads = [
+            f"{name} = pl.read_ipc({settings[source].received_file.path!r}, memory_map=False)"
+            for source, name in names.items()
+        ]
+        lines = [*_IMPORTS, "", *reads, snippet]
+    else:
+        run = f"load_flow({packed.graph.path.name!r}, root='.').run()"
+        lines = ["from flowfile_dagster import load_flow", "", f"output = {run}.frame({node_id})"]
+    return "\n".join([*lines, "print(output)", ""])
 
 
 def _write_notes(options: argparse.Namespace, flow: Flow, node_id: int, folder: Path, error: str) -> None:
@@ -143,6 +169,7 @@ def _write_notes(options: argparse.Namespace, flow: Flow, node_id: int, folder: 
         "flow_file_sha256": flow.graph.content_hash,
         "node_id": node_id,
         "node_type": flow.nodes[node_id].node_type,
+        "parameters": dict(parameters(options)),
         "sampled_rows": options.sample,
         "redacted_columns": options.redact,
         "versions": {

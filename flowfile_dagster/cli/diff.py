@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flowfile_dagster.api import Flow, load_flow
+from flowfile_dagster.cli.arguments import add_stores
 from flowfile_dagster.engine.difference import RowDifference, TableDifference, compare_tables
 from flowfile_dagster.errors import SelectionError
 from flowfile_dagster.flow.names import slug
@@ -29,7 +30,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("flow", type=Path, help="the flow file")
     parser.add_argument("node", help="id, reference or name of the node")
-    parser.add_argument("--store", required=True, help="the folder or URL where the results are")
+    add_stores(parser, "the folder or URL where the results are", is_required=True)
     parser.add_argument("--from", dest="before", metavar="HASH|RUN", help="the start of a node hash or of a run id")
     parser.add_argument("--to", dest="after", metavar="HASH|RUN", help="likewise; default: the latest")
     parser.add_argument("--handle", default="output-0", help="which output; default: output-0")
@@ -41,7 +42,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def execute(options: argparse.Namespace) -> int:
     """Compare; exit code 1 if there is a difference."""
-    flow, store = load_flow(options.flow), ResultStore(options.store)
+    flow, store = load_flow(options.flow), ResultStore(options.store, read_from=options.read_from)
     history = _history(flow, options.node, store)
     after = _choose(history, options.after, "--to") if options.after else history[0]
     before = _choose(history, options.before, "--from") if options.before else _one_before(history, after)

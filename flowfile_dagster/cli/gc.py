@@ -38,22 +38,28 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="AGE",
         help="spare what is younger, for it may belong to a run at work; default: 1h",
     )
+    parser.add_argument(
+        "--verify", action="store_true", help="then read every file that is left, and tell what is damaged"
+    )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(execute=execute)
 
 
 def execute(options: argparse.Namespace) -> int:
-    """Collect garbage."""
+    """Collect garbage; exit code 1 if what is left was verified and found damaged."""
     if not is_url(options.store) and not Path(options.store).is_dir():
         raise StoreError(options.store, "there is no such folder")
     policy = Policy(options.keep_last, options.max_age, options.max_bytes, options.grace)
-    collection = collect_garbage(ResultStore(options.store), policy, is_dry_run=options.dry_run)
+    store = ResultStore(options.store)
+    collection = collect_garbage(store, policy, is_dry_run=options.dry_run)
+    damages = sorted(set(map(str, store.verify().values()))) if options.verify else []
     if options.json:
-        print(json.dumps({**asdict(collection), "bytes_removed": collection.bytes_removed}, indent=2))
+        told = {**asdict(collection), "bytes_removed": collection.bytes_removed, "damages": damages}
+        print(json.dumps(told, indent=2))
     else:
-        print(_render(collection, is_dry_run=options.dry_run))
-    return 0
+        print("\n".join([_render(collection, is_dry_run=options.dry_run), *damages]))
+    return 1 if damages else 0
 
 
 def _render(collection: GarbageCollection, *, is_dry_run: bool) -> str:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from flowfile_dagster.api import Flow, FlowRun, load_flow
+from flowfile_dagster.cli.arguments import add_parameters, add_stores, open_stores, parameters
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
-from flowfile_dagster.errors import ParameterError, StoreError
-from flowfile_dagster.store.store import ResultStore
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,23 +23,22 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--engine", choices=["auto", "in-memory", "streaming", "gpu"], help="which of Polars' engines runs the plans"
     )
-    parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter's value")
+    add_parameters(parser)
     parser.add_argument("--select", nargs="+", metavar="NODE", help="ids or references of the nodes that are wanted")
     parser.add_argument("--root", type=Path, help="the folder that relative paths in the flow stand under")
-    parser.add_argument("--store", help="keep results in this folder or object store (s3://…), and reuse what is there")
-    parser.add_argument("--read-from", metavar="STORE", help="reuse the results of this store too; it is not written")
+    add_stores(parser, "keep results in this folder or object store (s3://…), and reuse what is there")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(execute=execute)
 
 
 def execute(options: argparse.Namespace) -> int:
     """Run the flow; exit code 1 if a node failed."""
-    flow = load_flow(options.flow, parameters=_parameters(options.flow, options.param), root=options.root)
+    flow = load_flow(options.flow, parameters=parameters(options), root=options.root)
     progress = None if options.json else _Progress(flow)
     run = flow.run(
         options.mode or flow.graph.execution_mode,
         targets=options.select,
-        store=_open_store(options.store, options.read_from),
+        store=open_stores(options),
         on_event=progress,
         engine=options.engine,
     )
@@ -55,22 +52,6 @@ def execute(options: argparse.Namespace) -> int:
         for error in run.errors.values():
             print(error, file=sys.stderr)
     return 0 if run.is_success else 1
-
-
-def _open_store(location: str | None, read_from: str | None) -> ResultStore | None:
-    if location is None and read_from is not None:
-        raise StoreError(read_from, "--read-from needs --store, where new results are kept")
-    return None if location is None else ResultStore(location, read_from=read_from)
-
-
-def _parameters(flow: Path, given: list[str]) -> Mapping[str, str]:
-    values: dict[str, str] = {}
-    for item in given:
-        name, equals, value = item.partition("=")
-        if not equals:
-            raise ParameterError(flow.stem, item, "write --param NAME=VALUE")
-        values[name.strip()] = value.strip()
-    return values
 
 
 class _Progress:

@@ -39,7 +39,7 @@ def main(max_seconds: float = MAX_SECONDS) -> None:
 
 
 def compile_request(request: dict[str, Any]) -> None:
-    """Compile one flow into ``<compiled>`` and, where it loads, its plain data into ``<data>``.
+    """Compile one flow into ``<compiled>`` and, where it loads, its plain data into ``<data>``, for its owner only.
 
     A file that is no longer what the request was made for is left alone.
     """
@@ -59,7 +59,7 @@ def compile_request(request: dict[str, Any]) -> None:
         store=ResultStore(Path(request["store"])) if request["store"] else None,
     )
     content = {"content_hash": text.content_hash, "data": text.data, "node_lines": list(text.node_lines)}
-    write_json(Path(request["data"]), content)
+    write_json(Path(request["data"]), content, mode=0o600)
     write_json(Path(request["compiled"]), to_json(flow))
 
 

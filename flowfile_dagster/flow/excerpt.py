@@ -12,12 +12,19 @@ from flowfile_dagster.flow.text import FlowText
 _STEP = 200
 
 
-def excerpt(text: FlowText, graph: FlowGraph, node_id: int, files: Mapping[tuple[int, str], str]) -> dict[str, Any]:
+def excerpt(
+    text: FlowText,
+    graph: FlowGraph,
+    node_id: int,
+    files: Mapping[tuple[int, str], str],
+    parameters: Mapping[str, str],
+) -> dict[str, Any]:
     """The content of a flow file with one node of a flow, under the same id and with the same settings.
 
     Args:
         text: the flow file of the graph.
         files: the Arrow file of each input by (node id, handle), relative to the new flow file.
+        parameters: values that become the defaults of the new flow's parameters.
     """
     entries = {int(entry["id"]): entry for entry in text.data["nodes"]}
     node = graph.nodes[node_id]
@@ -38,7 +45,17 @@ def excerpt(text: FlowText, graph: FlowGraph, node_id: int, files: Mapping[tuple
     }
     readers = [_reader(ids[source], node_id, place, file) for place, (source, file) in enumerate(files.items())]
     envelope = {key: value for key, value in text.data.items() if key not in ("nodes", "groups")}
+    if parameters:
+        envelope["flowfile_settings"] = _with_defaults(envelope["flowfile_settings"], parameters)
     return {**envelope, "nodes": [*readers, own]}
+
+
+def _with_defaults(settings: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, Any]:
+    definitions = [
+        {**definition, "default_value": parameters.get(definition["name"], definition.get("default_value", ""))}
+        for definition in settings["parameters"]
+    ]
+    return {**settings, "parameters": definitions}
 
 
 def _reader_ids(graph: FlowGraph, files: Mapping[tuple[int, str], str]) -> dict[tuple[int, str], int]:

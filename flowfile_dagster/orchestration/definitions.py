@@ -242,7 +242,7 @@ def _compiled_folder(given: str | Path | None) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flowfile-dagster"
     folder = Path(given or (Path(home) / "storage" / f"{STORE_FOLDER}-compiled" if home else cache))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder
     except OSError as error:

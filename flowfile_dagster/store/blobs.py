@@ -12,15 +12,12 @@ from typing import Protocol
 import polars as pl
 
 from flowfile_dagster.errors import DataError, StoreError
-from flowfile_dagster.store.digest import hash_result, hashed_while_written
+from flowfile_dagster.store.digest import hash_result, write_result
 from flowfile_dagster.store.fingerprints import FingerprintMemory
 from flowfile_dagster.store.index import DamageError, StoredTable
 from flowfile_dagster.store.local_files import temporary_name
 
 BLOBS = "data"
-
-#: Batches of one size make equal tables equal files, however the engine that made them divided its work.
-_ROWS_PER_BATCH = 1 << 17
 
 #: Reading so small a file costs less than remembering that it is whole (bytes).
 _READ_AGAIN = 1 << 20
@@ -95,15 +92,14 @@ class LocalBlobs:
     @contextmanager
     def staged(self, table: pl.DataFrame) -> Iterator[tuple[Path, StoredTable]]:
         """A table in a temporary file, which is gone when the block ends if it was not moved away."""
-        for name, dtype in table.schema.items():
+        schema = table.schema
+        for name, dtype in schema.items():
             if dtype == pl.Object:
                 raise DataError(f"column {name!r} holds Python objects, which cannot be stored; give it a Polars type")
         temporary = temporary_name(self._base / BLOBS)
         try:
             temporary.parent.mkdir(parents=True, exist_ok=True)
-            with hashed_while_written(temporary) as digest:
-                table.write_ipc(temporary, compression="uncompressed", record_batch_size=_ROWS_PER_BATCH)
-            yield temporary, StoredTable(digest.content_hash, digest.size, table.height, table.schema)
+            yield temporary, StoredTable(*write_result(table, temporary), table.height, schema)
         except OSError as error:
             cause = f"a result cannot be written: {error.strerror or error}"
             raise StoreError(str(temporary.parent), cause) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -64,10 +64,15 @@ def manifest_name(node_hash: str) -> str:
 
 def manifest_to_bytes(manifest: Manifest) -> bytes:
     """The content of a manifest's file: JSON with a checksum of everything else in it."""
-    value = asdict(manifest)
-    value["format"] = FORMAT_VERSION
-    value["outputs"] = {
-        handle: {**asdict(table), "schema": schema_to_json(table.schema)} for handle, table in manifest.outputs.items()
+    value = {
+        **vars(manifest),
+        "format": FORMAT_VERSION,
+        "outputs": {
+            handle: {**vars(table), "schema": schema_to_json(table.schema)}
+            for handle, table in manifest.outputs.items()
+        },
+        "parts": dict(manifest.parts),
+        "written": manifest.written and vars(manifest.written),
     }
     return json.dumps({**value, "checksum": _checksum(value)}, ensure_ascii=False, sort_keys=True).encode()
 

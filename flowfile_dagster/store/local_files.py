@@ -33,9 +33,10 @@ def published_by_replace(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Publish a JSON file by replace."""
+def write_json(path: Path, value: Mapping[str, Any], mode: int = 0o666) -> None:
+    """Publish a JSON file by replace, with permissions less the user's mask."""
     with published_by_replace(path) as temporary:
+        temporary.touch(mode)
         temporary.write_text(json.dumps(value, ensure_ascii=False, sort_keys=True), encoding="utf-8")
 
 

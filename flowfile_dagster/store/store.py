@@ -15,18 +15,21 @@ and on this machine, for a local store in the same folder::
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import polars as pl
 
+from flowfile_dagster.errors import StoreError
 from flowfile_dagster.store.blobs import Blobs, LocalBlobs, blob_name
 from flowfile_dagster.store.files import StoreFiles
 from flowfile_dagster.store.index import (
+    MANIFESTS,
     DamageError,
     Manifest,
     StoredTable,
@@ -127,6 +130,26 @@ class ResultStore:
         manifest = self._look_here(node_hash)
         return self._read_from.look_up(node_hash) if manifest is None and self._read_from is not None else manifest
 
+    def verify(self) -> Mapping[str, Damage]:
+        """Read every result of this store, whatever is remembered of it; gives what is damaged, by node hash.
+
+        Of an object store, the objects' sizes are looked at: their content is checked when it is copied here.
+
+        Raises:
+            StoreError: the store cannot be read, or what is remembered of it cannot be forgotten.
+        """
+        remembered = self.base / VERIFIED
+        try:
+            shutil.rmtree(remembered)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise StoreError(str(remembered), f"cannot be removed: {error.strerror}") from error
+        for name, _ in self.files.list_files(MANIFESTS):
+            if name.endswith(".json"):
+                self._look_here(PurePosixPath(name).stem)
+        return self.damages
+
     def path(self, table: StoredTable) -> Path:
         """The Arrow file of a stored table on this machine.
 
@@ -199,12 +222,16 @@ class ResultStore:
     def history(self, key: Sequence[str]) -> list[Ref]:
         """What runs made of `key`, the newest first; a result that several made counts for the newest.
 
+        What the store to read from has comes after this store's own.
+
+
         Raises:
             StoreError: the store cannot be read.
         """
         found = sorted(self.files.list_files(runs_folder(key)), key=lambda item: item[1].modified, reverse=True)
         history: dict[str, Ref] = {}
-        for ref in [self.latest(key), *(ref_from_bytes(self.files.read(name)) for name, _ in found)]:
+        own = [self.latest(key), *(ref_from_bytes(self.files.read(name)) for name, _ in found)]
+        for ref in [*own, *([] if self._read_from is None else self._read_from.history(key))]:
             if ref is not None:
                 history.setdefault(ref.node_hash, ref)
         return list(history.values())

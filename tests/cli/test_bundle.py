@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 
 from flowfile_dagster import load_flow
 from flowfile_dagster.cli.app import main
-from tests.factories import JsonObject, formula, join, manual, node, read_csv, write_file, write_flow
+from tests.factories import JsonObject, advanced_filter, formula, join, manual, node, read_csv, write_file, write_flow
 
 Capture = pytest.CaptureFixture[str]
 BAD_CODE = "output_df = input_df.with_columns(pl.col('text').str.to_integer().alias('number'))"
@@ -52,7 +54,7 @@ def test_bundle_fails_with_the_same_first_line(tmp_path: Path, capsys: Capture) 
     assert capsys.readouterr().err.splitlines()[0] == told
     assert first_line((folder / "error.txt").read_text()) == told
     assert sorted(path.name for path in folder.iterdir()) == [
-        *("README.txt", "bundle.json", "error.txt", "inputs", "orders.yaml")
+        *("README.txt", "bundle.json", "code.py", "error.txt", "inputs", "orders.yaml")
     ]
 
 
@@ -82,6 +84,31 @@ def test_two_outputs_of_one_node_are_two_inputs(tmp_path: Path) -> None:
     assert call("bundle", flow, 4, "-o", tmp_path / "node.zip") == 0
     again = load_flow(unpacked(tmp_path / "node.zip") / "split.yaml").run()
     assert again.frame(4).equals(load_flow(flow).run().frame(4))
+
+
+def run_code(folder: Path) -> str:
+    return subprocess.run([sys.executable, "code.py"], cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def test_code_in_the_bundle_gives_the_result(tmp_path: Path) -> None:
+    nodes = [manual(1, {"a": [1, 2]}), advanced_filter(2, 1, "[a] > 1"), node(3, "union", {"union_input": {}}, 1, 2)]
+    flow = write_flow(tmp_path / "numbers.json", nodes)
+    expected = load_flow(flow).run()
+    for node_id, text in ((2, 'output = input_1.filter(pl.col("a") > pl.lit(1))'), (3, "load_flow('numbers.yaml'")):
+        assert call("bundle", flow, node_id, "-o", tmp_path / f"{node_id}.zip") == 0
+        folder = unpacked(tmp_path / f"{node_id}.zip")
+        assert text in (folder / "code.py").read_text()
+        assert run_code(folder) == f"{expected.frame(node_id)}\n"
+
+
+def test_parameters_keep_the_values_of_the_run(tmp_path: Path) -> None:
+    nodes = [manual(1, {"a": [1, 2, 3]}), advanced_filter(2, 1, "[a] > ${least}")]
+    least = {"name": "least", "type": "integer", "default_value": "1"}
+    flow = write_flow(tmp_path / "numbers.json", nodes, parameters=[least])
+    assert call("bundle", flow, 2, "-o", tmp_path / "node.zip", "--param", "least=2") == 0
+    folder = unpacked(tmp_path / "node.zip")
+    assert load_flow(folder / "numbers.yaml").run().frame(2)["a"].to_list() == [3]
+    assert json.loads((folder / "bundle.json").read_text())["parameters"] == {"least": "2"}
 
 
 def test_redacted_columns_and_rows_beyond_the_sample_are_nowhere_in_the_bundle(tmp_path: Path) -> None:

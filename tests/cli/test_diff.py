@@ -54,6 +54,17 @@ def test_diff_of_chosen_results_that_are_equal_is_0(tmp_path: Path, capsys: Capt
     assert call("diff", path, "2", "--store", tmp_path / "store", "--from", older, "--to", newer) == 0
 
 
+def test_diff_of_a_branch_is_with_what_production_has(tmp_path: Path, capsys: Capture) -> None:
+    for folder in ("production", "branch"):
+        (tmp_path / folder).mkdir()
+    run_with(tmp_path / "production", "[id]")
+    path = run_with(tmp_path / "branch", "[id] + 1")
+    stores = ["--store", tmp_path / "branch" / "store", "--read-from", tmp_path / "production" / "store"]
+    capsys.readouterr()
+    assert call("diff", path, "doubled", *stores) == 1
+    assert "0 added, 0 removed, 3 changed (b 3)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -8,7 +8,11 @@ import pytest
 from flowfile_dagster import load_flow
 from flowfile_dagster.cli.app import main
 from flowfile_dagster.cli.gc import _duration, _size
+from flowfile_dagster.store.fingerprints import FingerprintMemory
+from flowfile_dagster.store.store import ResultStore
 from tests.factories import formula, manual, write_flow
+
+HASH = "a" * 64
 
 
 @pytest.fixture
@@ -46,6 +50,21 @@ def test_young_results_are_spared(store: Path, capsys: pytest.CaptureFixture[str
         os.utime(file)
     assert main(["gc", str(store), "--keep-last", "1"]) == 0
     assert "0 files, 0 bytes removed" in capsys.readouterr().out
+
+
+def test_decay_that_no_file_time_gives_away_is_found_and_computed_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = ResultStore(tmp_path)
+    table = store.record([HASH], {"output-0": store.write(pl.DataFrame({"a": range(200_000)}))}).outputs["output-0"]
+    assert main(["gc", str(tmp_path), "--verify"]) == 0
+    path = store.path(table)
+    path.write_bytes(path.read_bytes().replace(b"\x07\x00", b"\x08\x00", 1))
+    FingerprintMemory(tmp_path / "verified").settle(path, table.content_hash)
+    assert ResultStore(tmp_path).find(HASH) is not None, "nothing gives it away"
+    assert main(["gc", str(tmp_path), "--verify"]) == 1
+    assert f"{path} is damaged: its content hash differs" in capsys.readouterr().out.splitlines()
+    assert ResultStore(tmp_path).find(HASH) is None
 
 
 def test_folder_that_is_not_there_is_not_usable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """Compiled flows: when they are taken from the folder, and when they are compiled anew. Real workers, real files."""
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -218,6 +219,13 @@ def test_text_of_a_flow_is_kept_as_it_was_compiled(tmp_path: Path) -> None:
     assert [item["id"] for item in cache.read_text(entry.key, path).data["nodes"]] == [1]
     with pytest.raises(FlowFileError, match=r"its compiled form is gone from .*; reload the definitions"):
         cache.read_text("0" * 64, path)
+
+
+def test_text_of_a_flow_is_for_its_owner_only(tmp_path: Path) -> None:
+    path = write_flow(tmp_path / "flow.json", [manual(1, {"a": [1]})])
+    CompileCache(tmp_path / "compiled").load([FlowRequest(path)])
+    (copy,) = (tmp_path / "compiled").rglob("*.flow.json")
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
 
 def test_flow_that_changes_before_the_worker_reads_it_is_not_kept_under_the_old_content(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ def node_hash_of(number: int) -> str:
 
 
 def expected_table(number: int) -> pl.DataFrame:
-    """The result of a number: up to some 15 MB, the same in every process."""
-    rows = 1 + number * 7919 % 400_000
+    """The result of a number: up to some 15 MB, now and then 90 MB, the same in every process."""
+    rows = 4_000_000 if number % 8000 == 3 else 1 + number * 7919 % 400_000
     index = pl.int_range(rows)
     return pl.select(a=index + number, b=(index * number).cast(pl.String), c=index / 7)

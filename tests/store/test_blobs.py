@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from flowfile_dagster.store.blobs import LocalBlobs
 import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 base = Path(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-LocalBlobs(base, base / "verified").write(pl.DataFrame({"a": range(100_000)}))
+LocalBlobs(base, base / "verified").write(pl.select(a=pl.int_range(int(sys.argv[2]))))
 """
 
 
@@ -41,12 +42,15 @@ def test_table_lies_under_the_hash_of_its_bytes(tmp_path: Path, blobs: LocalBlob
     assert pl.read_ipc(path, memory_map=False).equals(TABLE)
 
 
-def test_large_table_has_the_hash_of_its_whole_file(blobs: LocalBlobs) -> None:
+@pytest.mark.parametrize("copies", [0, 1, 2, 5])
+def test_table_of_any_size_has_the_hash_of_its_whole_file(blobs: LocalBlobs, copies: int) -> None:
     rows = 700_000
     table = pl.select(a=pl.int_range(rows), b=pl.int_range(rows).cast(pl.String), c=pl.int_range(rows) * 0.5)
-    for part in (table, pl.concat([table, table.reverse()], rechunk=False)):
-        stored = blobs.write(part)
-        assert xxhash.xxh3_128_hexdigest(blobs.path(stored).read_bytes()) == stored.content_hash
+    table = pl.concat([table.head(10), *[table] * copies], rechunk=False)
+    stored = blobs.write(table)
+    content = blobs.path(stored).read_bytes()
+    assert (xxhash.xxh3_128_hexdigest(content), len(content)) == (stored.content_hash, stored.bytes)
+    assert pl.read_ipc(content).equals(table)
 
 
 def test_equal_tables_share_one_file_that_is_never_rewritten(tmp_path: Path, blobs: LocalBlobs) -> None:
@@ -108,8 +112,10 @@ def test_python_objects_are_refused_and_leave_nothing(tmp_path: Path, blobs: Loc
     assert data_files(tmp_path) == []
 
 
-def test_full_disk_is_told_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", WRITER_WITHOUT_SPACE, str(tmp_path)]
+@pytest.mark.parametrize("rows", [20_000, 200_000, 10_000_000])
+def test_full_disk_is_told_in_one_line_and_leaves_nothing(tmp_path: Path, rows: int) -> None:
+    command = [sys.executable, "-c", WRITER_WITHOUT_SPACE, str(tmp_path), str(rows)]
     result = subprocess.run(command, capture_output=True, text=True)
-    assert f"StoreError: {tmp_path}/data: a result cannot be written: File too large" in result.stderr
+    told = result.stderr.splitlines()[-1]
+    assert re.search(f"StoreError: {tmp_path}/data: a result cannot be written: .*File too large", told)
     assert data_files(tmp_path) == []
