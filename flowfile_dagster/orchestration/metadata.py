@@ -60,6 +60,8 @@ def definition_metadata(
         metadata["flowfile/problem"] = node.problem or node.warning
     if node.group:
         metadata["flowfile/canvas_group"] = node.group
+    if any(member.notes for member in members):
+        metadata["flowfile/notes"] = dg.MetadataValue.md("\n\n".join(filter(None, (item.notes for item in members))))
     if node.target:
         metadata["dagster/uri"] = node.target
     return metadata
