@@ -122,7 +122,9 @@ class _FileEnvelope(_Envelope):
     flowfile_settings: FlowSettings
     nodes: tuple[NodeEntry, ...]
     groups: Annotated[tuple[NodeGroup, ...], BeforeValidator(_empty_list_for_none)] = ()
-    notes: Annotated[tuple[CanvasNote, ...], BeforeValidator(_empty_list_for_none)] = Field(default=(), alias="comments")
+    notes: Annotated[tuple[CanvasNote, ...], BeforeValidator(_empty_list_for_none)] = Field(
+        default=(), alias="comments"
+    )
 
 
 class FlowDocument(_Envelope):

@@ -23,7 +23,7 @@ def notes_by_node(document: FlowDocument) -> Mapping[int, str]:
 
 
 def _distance(note: CanvasNote, node: NodeEntry) -> tuple[float, float]:
-    """From the edge of a note to the upper left corner of a node, 0 if that lies under the note; and corner to corner."""
+    """How far a node's upper left corner is from a note, 0 if it is under it; among equals, from the note's corner."""
     x, y = node.x_position or 0, node.y_position or 0
     right, down = x - note.x_position, y - note.y_position
     return (hypot(max(-right, 0, right - note.width), max(-down, 0, down - note.height)), hypot(right, down))

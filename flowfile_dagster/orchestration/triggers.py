@@ -55,7 +55,7 @@ def build_trigger(
         cursor = Cursor(**json.loads(context.cursor)) if context.cursor else Cursor()
         if cursor.started != context.last_sensor_start_time:
             cursor = Cursor(context.last_sensor_start_time, {}, cursor.seen)
-        memory = fingerprint_memory(io_manager.open_store(context.instance))
+        memory = fingerprint_memory(io_manager.process_config_and_initialize().open_store(context.instance))
         seen = {path: look_at_files(str(base / path), memory, cursor.seen.get(path)) for path in config.files}
         versions = {path: version for path, (_, version) in seen.items()}
         versions |= {key: latest_version(context.instance, dg.AssetKey.from_user_string(key)) for key in config.assets}

@@ -43,7 +43,9 @@ def flow_of_everything(folder: Path) -> Path:
         folder / "all.json", nodes, parameters=parameters, description="about", execution_mode="Development"
     )
     value: JsonObject = json.loads(path.read_text())
-    path.write_text(json.dumps({**value, "groups": [{"id": 1, "name": "Input"}], "comments": [{"id": 1, "text": "new"}]}))
+    path.write_text(
+        json.dumps({**value, "groups": [{"id": 1, "name": "Input"}], "comments": [{"id": 1, "text": "new"}]})
+    )
     return path
 
 
