@@ -11,6 +11,7 @@ import dagster as dg
 
 from flowfile_dagster.errors import ConfigError
 from flowfile_dagster.orchestration.changes import changed_assets
+from flowfile_dagster.orchestration.dead_runs import is_dead
 from flowfile_dagster.orchestration.launch import flow_resource_key
 from flowfile_dagster.orchestration.launch_config import LaunchConfig, parse_duration
 from flowfile_dagster.orchestration.place import FlowPlace
@@ -84,12 +85,13 @@ class LaunchTarget:
         )
 
     def _running(self, keys: Iterable[dg.AssetKey], instance: dg.DagsterInstance) -> str | None:
-        """A run of one of the flows that goes on. One that is too old is taken for dead."""
+        """A run of one of the flows that goes on; one that is too old is taken for dead, too."""
         ours = self.assets.whole_flows(keys)
         oldest = datetime.now(timezone.utc) - parse_duration(self.config.stale_after)
         for record in instance.get_run_records(dg.RunsFilter(statuses=_GOING_ON, created_after=oldest)):
-            if ours & _materialized_by(record.dagster_run, instance):
-                return record.dagster_run.run_id
+            run = record.dagster_run
+            if ours & _materialized_by(run, instance) and not is_dead(run, instance):
+                return run.run_id
         return None
 
 
@@ -122,7 +124,7 @@ def _latest_partition(
 
 
 def _materialized_by(run: dg.DagsterRun, instance: dg.DagsterInstance) -> set[dg.AssetKey]:
-    if run.asset_selection is not None:
+    if run.asset_selection:
         return set(run.asset_selection)
     planned = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
     return {entry.dagster_event.asset_key for entry in planned if entry.dagster_event and entry.dagster_event.asset_key}

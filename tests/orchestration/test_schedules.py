@@ -1,5 +1,8 @@
 """Flows run by the clock, never two of one flow at once, and a dead run blocks none."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -106,10 +109,10 @@ def test_schedule_of_a_daily_flow_runs_the_day_that_is_over(project: Project) ->
     assert request.partition_key == "2025-12-31"
 
 
-@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
-def test_tick_is_skipped_while_another_run_of_the_flow_goes_on(project: Project, status: dg.DagsterRunStatus) -> None:
+@pytest.mark.parametrize("status", ["NOT_STARTED", "STARTING", "STARTED", "CANCELING"])
+def test_tick_is_skipped_while_another_run_of_the_flow_goes_on(project: Project, status: str) -> None:
     project.write(NODES)
-    run_id = leave_run(project, ["shop/manual_input_1"], status)
+    run_id = leave_run(project, ["shop/manual_input_1"], dg.DagsterRunStatus(status))
     assert tick(project, select='key:"shop/formula_2"') == ([], f"run {run_id} of the same flow goes on")
     assert len(tick(project, skip_if_running=False)[0]) == 1
 
@@ -121,7 +124,35 @@ def test_run_of_another_flow_blocks_nothing(project: Project) -> None:
     assert len(tick(project, flows=["shop"])[0]) == 1
 
 
-def test_run_whose_process_died_blocks_until_it_is_too_old(project: Project) -> None:
+HANGING_RUN = """
+import time
+import dagster as dg
+
+@dg.asset(key=["shop", "formula_2"])
+def hang():
+    time.sleep(600)
+
+dg.materialize([hang], instance=dg.DagsterInstance.get(), tags={".dagster/grpc_info": "{}"})
+"""
+
+
+def test_run_blocks_nothing_as_soon_as_its_process_is_gone(project: Project) -> None:
+    project.write(NODES)
+    environment = {**os.environ, "DAGSTER_HOME": project.instance.root_directory}
+    with subprocess.Popen([sys.executable, "-c", HANGING_RUN], env=environment) as process:
+        try:
+            while not project.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+                assert process.poll() is None
+                time.sleep(0.1)
+            (run,) = project.instance.get_runs()
+            assert tick(project) == ([], f"run {run.run_id} of the same flow goes on")
+        finally:
+            process.kill()
+    assert project.instance.get_runs()[0].status is dg.DagsterRunStatus.STARTED
+    assert len(tick(project)[0]) == 1
+
+
+def test_run_whose_process_cannot_be_seen_blocks_until_it_is_too_old(project: Project) -> None:
     project.write(NODES)
     leave_run(project, ["shop/formula_2"], dg.DagsterRunStatus.STARTED)
     time.sleep(1.1)
