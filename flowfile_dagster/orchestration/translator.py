@@ -43,10 +43,14 @@ class FlowOutput:
 
 @dataclass(frozen=True)
 class OutputEdges:
-    """What an output is made of: the assets that it depends on, and for each column the columns of those assets."""
+    """What an output is made of: the assets that it depends on, and for each column the columns of those assets.
+
+    `beyond`: where the columns of files come from that other flows write, as markdown.
+    """
 
     deps: Sequence[dg.AssetKey]
     columns: ColumnOrigins | None
+    beyond: str = ""
 
 
 class FlowfileTranslator:
@@ -89,7 +93,7 @@ class FlowfileTranslator:
             deps=list(edges.deps),
             description=_description(node),
             metadata={
-                **definition_metadata(output.flow, node, output.handle, output.segment, edges.columns),
+                **definition_metadata(output.flow, node, output.handle, output.segment, edges.columns, edges.beyond),
                 "dagster/io_manager_key": IO_MANAGER_KEY,
                 **({} if output.url is None else {"flowfile/open": dg.MetadataValue.url(output.url)}),
             },
