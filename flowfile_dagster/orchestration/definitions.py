@@ -189,7 +189,7 @@ def _definitions(project: Project, translator: FlowfileTranslator, io_manager: F
         for place, flow in project.flows.items()
     }
     sources = build_source_assets(builder.outside_sources(), lambda place: _read_graph(project, place))
-    crons, sensors = build_launches(project.launches, FlowAssets(by_place), io_manager, project.base)
+    crons, sensors = build_launches(FlowAssets(project, by_place), io_manager)
     return dg.Definitions(
         assets=[*assets, *sources],
         resources={IO_MANAGER_KEY: io_manager, **resources},

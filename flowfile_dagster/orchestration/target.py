@@ -14,7 +14,9 @@ from flowfile_dagster.orchestration.changes import changed_assets
 from flowfile_dagster.orchestration.dead_runs import is_dead
 from flowfile_dagster.orchestration.launch import flow_resource_key
 from flowfile_dagster.orchestration.launch_config import LaunchConfig, parse_duration
+from flowfile_dagster.orchestration.parameters import launch_values
 from flowfile_dagster.orchestration.place import FlowPlace
+from flowfile_dagster.orchestration.project import Project
 
 _GOING_ON = [
     dg.DagsterRunStatus.QUEUED,
@@ -27,8 +29,9 @@ _GOING_ON = [
 
 @dataclass(frozen=True)
 class FlowAssets:
-    """The keys of the assets of each flow."""
+    """The keys of the assets of each flow of a project."""
 
+    project: Project
     by_place: Mapping[FlowPlace, frozenset[dg.AssetKey]]
 
     def find(self, groups: Iterable[str], field: str) -> list[FlowPlace]:
@@ -99,7 +102,7 @@ def build_target(config: LaunchConfig, assets: FlowAssets, field: str) -> Launch
     """What a configuration says to launch. `field`: where it stands, for errors.
 
     Raises:
-        ConfigError: there is no such flow.
+        ConfigError: there is no such flow, or its parameters are not what is given.
     """
     places = assets.find(config.flows, f"{field}.flows") or list(assets.by_place)
     keys = frozenset[dg.AssetKey]().union(*(assets.by_place[place] for place in places))
@@ -108,8 +111,21 @@ def build_target(config: LaunchConfig, assets: FlowAssets, field: str) -> Launch
         chosen = dg.AssetSelection.from_string(config.select)
         selected = chosen & selected if config.flows else chosen
     given = assets.find(config.parameters, f"{field}.parameters")
+    project = assets.project
+    values = {
+        place: launch_values(
+            project.flows[place],
+            place,
+            project.config_of(place),
+            config.parameters.get(place.group, {}),
+            f"{field}.parameters",
+        )
+        # What a selection leaves of other flows is not known here.
+        for place in dict.fromkeys([*given, *([] if config.select else places)])
+        if place in project.flows
+    }
     resources = {
-        flow_resource_key(place): {"config": {"parameters": dict(config.parameters[place.group])}} for place in given
+        flow_resource_key(place): {"config": {"parameters": named}} for place, named in values.items() if named
     }
     return LaunchTarget(config, selected, {"resources": resources} if resources else {}, assets)
 

@@ -79,11 +79,51 @@ def test_time_zone_and_status_are_the_schedule_s(project: Project) -> None:
     assert found.default_status is dg.DefaultScheduleStatus.RUNNING
 
 
+PARAMETERS = [
+    {"name": "region", "type": "string", "default_value": "US"},
+    {"name": "least", "type": "integer", "default_value": "1"},
+    {"name": "day", "type": "string", "default_value": ""},
+]
+
+
 def test_parameters_and_tags_go_into_the_request(project: Project) -> None:
-    project.write(NODES)
-    ((request,), _) = tick(project, parameters={"shop": {"region": "EU"}}, tags={"team": "sales"})
-    assert request.run_config == {"resources": {"flow__shop": {"config": {"parameters": {"region": "EU"}}}}}
+    project.write(NODES, parameters=PARAMETERS)
+    ((request,), _) = tick(project, parameters={"shop": {"region": "EU", "least": "5"}}, tags={"team": "sales"})
+    assert request.run_config == {"resources": {"flow__shop": {"config": {"parameters": {"region": "EU", "least": 5}}}}}
     assert request.tags["team"] == "sales"
+
+
+@pytest.mark.parametrize(
+    ("given", "cause"),
+    [
+        ({"regio": "EU", "region": "EU"}, "the flow has no parameter 'regio'; parameters: region, least"),
+        ({"region": "EU", "least": "many"}, "parameter 'least': must be an integer"),
+        ({"region": "EU", "day": "x"}, "the flow has no parameter 'day'"),
+        ({}, "parameter 'region' is required, so give it a value"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["schedules", "triggers"])
+def test_parameters_that_do_not_fit_are_a_load_error(
+    project: Project, kind: str, given: dict[str, str], cause: str
+) -> None:
+    project.write(NODES, parameters=PARAMETERS)
+    daily = {"type": "daily", "start": "2025-12-01", "parameter": "day"}
+    overrides = {"shop": FlowConfig.model_validate({"partitions": daily, "required_parameters": ["region"]})}
+    launch = {"name": "nightly", "parameters": {"shop": given}}
+    launches = [
+        ScheduleConfig.model_validate({**NIGHTLY, **launch})
+        if kind == "schedules"
+        else TriggerConfig.model_validate({"files": ["*.csv"], **launch})
+    ]
+    with pytest.raises(ConfigError, match=rf"'shop': {kind}\.nightly\.parameters: {cause}"):
+        project.definitions(overrides=overrides, **{kind: launches})
+
+
+def test_automation_of_a_flow_that_requires_parameters_is_a_load_error(project: Project) -> None:
+    project.write(NODES, parameters=PARAMETERS)
+    overrides = {"shop": FlowConfig(required_parameters=["region"], automation="eager")}
+    with pytest.raises(ConfigError, match="runs that automation launches give no parameters"):
+        project.definitions(overrides=overrides)
 
 
 def test_parameters_of_a_schedule_are_those_of_its_runs(project: Project) -> None:
