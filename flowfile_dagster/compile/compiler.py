@@ -83,6 +83,7 @@ def _compile(
         if stage.node_hash and stage.manifest is None and None in predictions[node_id].schemas.values()
     ]
     notes = notes_by_node(document)
+    saved = {entry.node_id: entry.setting_input for entry in document.nodes if graph.parameters}
     columns = flow_columns(graph.name, graph, predictions)
     has_opaque = any(None in prediction.schemas.values() for prediction in predictions.values())
     return CompiledFlow(
@@ -102,7 +103,7 @@ def _compile(
             for definition in {item.name: item for item in document.settings.parameters}.values()
         ],
         nodes=[
-            _node(node, names, notes.get(node.node_id, ""), predictions, columns, context)
+            _node(node, saved.get(node.node_id), names, notes.get(node.node_id, ""), predictions, columns, context)
             for node in graph.nodes.values()
         ],
         segments=[
@@ -158,6 +159,7 @@ def _schemas(stage: Stage) -> dict[str, pl.Schema]:
 
 def _node(
     node: FlowNode,
+    saved: Mapping[str, Any] | None,
     names: Mapping[int, str],
     notes: str,
     predictions: Mapping[int, NodePrediction],
@@ -179,7 +181,7 @@ def _node(
         inputs=[CompiledInput(item.node_id, item.handle, item.slot) for item in node.inputs],
         traits=sorted(trait.value for trait in node.traits),
         settings_hash=settings_hash(node),
-        settings_text=render_settings(node),
+        settings_text=render_settings(node, saved),
         snippet=render_snippet(node, names, predictions),
         problem=node.problem,
         warning=None if prediction.error is None or node.problem else prediction.error.cause,

@@ -91,7 +91,7 @@ class FlowfileTranslator:
         return dg.AssetSpec(
             key=self.get_asset_key(output),
             deps=list(edges.deps),
-            description=_description(node),
+            description=_description(node, has_parameters=bool(output.flow.parameters)),
             metadata={
                 **definition_metadata(output.flow, node, output.handle, output.segment, edges.columns, edges.beyond),
                 "dagster/io_manager_key": IO_MANAGER_KEY,
@@ -113,10 +113,11 @@ def _code_version(output: FlowOutput) -> str:
     return hashlib.sha256(" ".join(hashes[node_id] for node_id in members).encode()).hexdigest()
 
 
-def _description(node: CompiledNode) -> str:
+def _description(node: CompiledNode, *, has_parameters: bool) -> str:
     parts = [node.description or node.node_type]
+    unless_set = " with the parameters' defaults" if has_parameters else ""
     if node.problem:
-        parts.append(f"**Cannot run:** {node.problem}")
+        parts.append(f"**Cannot run{unless_set}:** {node.problem}")
     elif node.warning:
-        parts.append(f"**Will fail:** {node.warning}")
+        parts.append(f"**Will fail{unless_set}:** {node.warning}")
     return "\n\n".join(parts)

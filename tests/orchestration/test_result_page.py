@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from flowfile_dagster import AcceptedValues, ConfigError, FlowConfig, NodeConfig, build_definitions
+from flowfile_dagster.orchestration.settings import SETTINGS_OF_RUN
 from tests.factories import advanced_filter, formula, join, manual, node
 from tests.orchestration.project import Project
 
@@ -43,6 +44,14 @@ def test_note_on_the_canvas_is_shown_where_it_stands(project: Project, mode: Any
     specs = build_definitions(path, mode=mode).resolve_all_asset_specs()
     noted = {spec.key.path[-1]: spec.metadata["flowfile/notes"] for spec in specs if "flowfile/notes" in spec.metadata}
     assert {name: note.value for name, note in noted.items()} == notes
+
+
+def test_settings_of_a_run_name_the_parameters_and_not_their_defaults(project: Project) -> None:
+    least = {"name": "least", "type": "integer", "default_value": "40"}
+    path = project.write([PEOPLE, advanced_filter(2, 1, "[age] > ${least}")], parameters=[least])
+    (spec,) = build_definitions(path, mode="performance").resolve_all_asset_specs()
+    for shown in (spec.metadata["flowfile/settings"].value, project.run().metadata["filter_2"][SETTINGS_OF_RUN]):
+        assert "advanced_filter: '[age] > ${least}'" in shown
 
 
 def test_changed_settings_are_shown_as_difference(project: Project) -> None:
