@@ -29,6 +29,7 @@ from flowfile_dagster.flow.document import FlowDocument, parse_document
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
 from flowfile_dagster.flow.lineage import compose_lineage
 from flowfile_dagster.flow.names import node_names
+from flowfile_dagster.flow.notes import notes_by_node
 from flowfile_dagster.flow.outside import sources_of, target_of
 from flowfile_dagster.flow.predict import NodePrediction, predict_graph
 from flowfile_dagster.flow.resolve import resolve_graph
@@ -81,6 +82,8 @@ def _compile(
         for node_id, stage in stages.items()
         if stage.node_hash and stage.manifest is None and None in predictions[node_id].schemas.values()
     ]
+    notes = notes_by_node(document)
+    saved = {entry.node_id: entry.setting_input for entry in document.nodes if graph.parameters}
     columns = flow_columns(graph.name, graph, predictions)
     has_opaque = any(None in prediction.schemas.values() for prediction in predictions.values())
     return CompiledFlow(
@@ -99,7 +102,10 @@ def _compile(
             )
             for definition in {item.name: item for item in document.settings.parameters}.values()
         ],
-        nodes=[_node(node, names, predictions, columns, context) for node in graph.nodes.values()],
+        nodes=[
+            _node(node, saved.get(node.node_id), names, notes.get(node.node_id, ""), predictions, columns, context)
+            for node in graph.nodes.values()
+        ],
         segments=[
             _segment(segment, graph, predictions)
             for segment in performance_segments(graph, checked=checked_nodes(graph, checked))
@@ -153,7 +159,9 @@ def _schemas(stage: Stage) -> dict[str, pl.Schema]:
 
 def _node(
     node: FlowNode,
+    saved: Mapping[str, Any] | None,
     names: Mapping[int, str],
+    notes: str,
     predictions: Mapping[int, NodePrediction],
     columns: ColumnGraph,
     context: NodeContext,
@@ -167,12 +175,13 @@ def _node(
         description=node.description,
         position=node.position,
         group=node.group,
+        notes=notes,
         line=node.line,
         handle_labels=list(node.handle_labels),
         inputs=[CompiledInput(item.node_id, item.handle, item.slot) for item in node.inputs],
         traits=sorted(trait.value for trait in node.traits),
         settings_hash=settings_hash(node),
-        settings_text=render_settings(node),
+        settings_text=render_settings(node, saved),
         snippet=render_snippet(node, names, predictions),
         problem=node.problem,
         warning=None if prediction.error is None or node.problem else prediction.error.cause,

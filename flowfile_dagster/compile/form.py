@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 ExecutionMode: TypeAlias = Literal["development", "performance"]
 
 #: Raise when the meaning of a field changes: older files are then compiled anew.
-COMPILED_FORMAT = 7
+COMPILED_FORMAT = 8
 
 #: Columns in order: (name, dtype text).
 SchemaText: TypeAlias = Sequence[tuple[str, str]]
@@ -48,7 +48,8 @@ class CompiledSource:
 class CompiledNode:
     """One node. `problem`: it cannot run; `warning`: its prediction already failed. None for opaque parts.
 
-    `lineage_tables`: for each handle what people are shown of where its columns come from.
+    `notes`: those that stand beside it on the canvas. `lineage_tables`: for each handle what people are shown of where
+    its columns come from.
     """
 
     node_id: int
@@ -58,6 +59,7 @@ class CompiledNode:
     description: str
     position: tuple[int, int]
     group: str | None
+    notes: str
     line: int | None
     handle_labels: Sequence[str]
     inputs: Sequence[CompiledInput]

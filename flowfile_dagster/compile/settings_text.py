@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -15,11 +16,17 @@ MAX_ITEMS = 20
 _EDITOR_ONLY = {"cache_results", "output_field_config"}
 
 
-def render_settings(node: FlowNode) -> str:
-    """YAML of at most 2,000 characters; empty for a node that has no settings or only defaults."""
+def render_settings(node: FlowNode, saved: Mapping[str, Any] | None = None) -> str:
+    """YAML of at most 2,000 characters; empty for a node that has no settings or only defaults.
+
+    `saved`: the node's ``setting_input``, where the flow has parameters: they are shown by name, so that the text holds
+    for every run.
+    """
     settings = node.settings
     if settings is None:
         return ""
+    if saved is not None:
+        settings = type(settings).model_validate(saved)
     chosen = settings.model_dump(
         mode="json", exclude_defaults=True, exclude={*_EDITOR_ONLY, *node.kind.cosmetic_fields}
     )

@@ -13,7 +13,7 @@ from flowfile_dagster.contract.chart import Chart
 from flowfile_dagster.engine.collect import collect
 
 SAMPLED_ROWS = 10_000
-MAX_MARKS = 100
+MAX_MARKS = 200
 LABEL_CHARACTERS = 16
 
 _WIDTH, _HEIGHT = 480, 260
@@ -31,7 +31,7 @@ class _Points:
 
 
 def draw_chart(frame: pl.LazyFrame, chart: Chart) -> str:
-    """The picture as markdown, from the first 10,000 rows and with at most 100 marks.
+    """The picture as markdown, from the first 10,000 rows and with at most 200 marks.
 
     Raises:
         PolarsError: the result lacks a column, or its values cannot be drawn.

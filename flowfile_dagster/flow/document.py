@@ -104,6 +104,17 @@ class NodeGroup(_Envelope):
     name: str = "Group"
 
 
+class CanvasNote(_Envelope):
+    """A note on the canvas (``comments`` in the file): a text in a rectangle, with no effect on execution."""
+
+    note_id: int = Field(alias="id")
+    text: str = ""
+    x_position: float = 0.0
+    y_position: float = 0.0
+    width: float = 240.0
+    height: float = 120.0
+
+
 class _FileEnvelope(_Envelope):
     flowfile_version: str
     flowfile_id: int
@@ -111,6 +122,9 @@ class _FileEnvelope(_Envelope):
     flowfile_settings: FlowSettings
     nodes: tuple[NodeEntry, ...]
     groups: Annotated[tuple[NodeGroup, ...], BeforeValidator(_empty_list_for_none)] = ()
+    notes: Annotated[tuple[CanvasNote, ...], BeforeValidator(_empty_list_for_none)] = Field(
+        default=(), alias="comments"
+    )
 
 
 class FlowDocument(_Envelope):
@@ -126,6 +140,7 @@ class FlowDocument(_Envelope):
     settings: FlowSettings
     nodes: tuple[NodeEntry, ...]
     groups: tuple[NodeGroup, ...] = ()
+    notes: tuple[CanvasNote, ...] = ()
     node_lines: dict[int, int] = {}
 
 
@@ -150,6 +165,7 @@ def parse_document(text: FlowText) -> FlowDocument:
         settings=envelope.flowfile_settings,
         nodes=envelope.nodes,
         groups=envelope.groups,
+        notes=envelope.notes,
         node_lines={node.node_id: line for node, line in zip(envelope.nodes, text.node_lines)},
     )
 

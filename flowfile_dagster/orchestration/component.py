@@ -16,7 +16,7 @@ from flowfile_dagster.orchestration.definitions import build_definitions
 from flowfile_dagster.orchestration.project.config import FlowConfig, SchemaChecks
 from flowfile_dagster.orchestration.project.launch_config import AlertConfig, ScheduleConfig, TriggerConfig
 from flowfile_dagster.orchestration.specs.translator import FlowfileTranslator, FlowOutput, OutputEdges
-from flowfile_dagster.orchestration.steps.io_manager import shared_io_manager
+from flowfile_dagster.orchestration.steps.io_manager import StorageOption, shared_io_manager
 from flowfile_dagster.store.objects import is_url
 
 
@@ -62,6 +62,9 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
         triggers: when flows run, because something has changed.
         alerts: who is told of what went wrong.
         store: the folder that results are kept in, or the URL of a prefix in an object store.
+        read_from: a second store, folder or URL, whose results are used where this one has none; never written to.
+        storage_options: what fsspec wants to know for URLs; ``{env: NAME}`` is the value of an environment variable.
+        compiled_folder: where compiled flows are kept between processes.
         translation: asset attributes for every output of every node. In templates ``spec`` is the asset as it would be,
             ``node`` the node, ``flow`` the flow, and ``output`` the output of the node.
     """
@@ -79,6 +82,9 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
     triggers: list[TriggerConfig] = Field(default_factory=list)
     alerts: list[AlertConfig] = Field(default_factory=list)
     store: str | None = None
+    read_from: str | None = None
+    storage_options: dict[str, StorageOption] | None = None
+    compiled_folder: str | None = None
     translation: (
         Annotated[
             TranslationFn[FlowOutput],
@@ -112,15 +118,19 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
             triggers=[_under(folder, trigger) for trigger in self.triggers],
             alerts=self.alerts,
             translator=self._translator(),
-            io_manager=shared_io_manager(self._store(folder)),
+            io_manager=shared_io_manager(
+                _location(folder, self.store), _location(folder, self.read_from), self.storage_options
+            ),
+            compiled_folder=None if self.compiled_folder is None else folder / self.compiled_folder,
         )
-
-    def _store(self, folder: Path) -> str | None:
-        return self.store if self.store is None or is_url(self.store) else str(folder / self.store)
 
     def _translator(self) -> FlowfileTranslator:
         is_plain = self.translation is None and type(self).get_asset_spec is FlowfileComponent.get_asset_spec
         return FlowfileTranslator() if is_plain else _ComponentTranslator(self)
+
+
+def _location(folder: Path, store: str | None) -> str | None:
+    return store if store is None or is_url(store) else str(folder / store)
 
 
 def _under(folder: Path, trigger: TriggerConfig) -> TriggerConfig:

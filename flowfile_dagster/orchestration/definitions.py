@@ -22,7 +22,12 @@ from flowfile_dagster.orchestration.launching.file_sensor import build_file_sens
 from flowfile_dagster.orchestration.launching.launches import build_launches
 from flowfile_dagster.orchestration.launching.target import FlowAssets
 from flowfile_dagster.orchestration.project.config import FlowConfig, SchemaChecks
-from flowfile_dagster.orchestration.project.launch_config import AlertConfig, Launches, ScheduleConfig, TriggerConfig
+from flowfile_dagster.orchestration.project.launch_config import (
+    AlertConfig,
+    Launches,
+    ScheduleConfig,
+    TriggerConfig,
+)
 from flowfile_dagster.orchestration.project.place import FlowPlace
 from flowfile_dagster.orchestration.project.project import Project, find_flows
 from flowfile_dagster.orchestration.project.renames import Renames
@@ -189,7 +194,7 @@ def _definitions(project: Project, translator: FlowfileTranslator, io_manager: F
         for place, flow in project.flows.items()
     }
     sources = build_source_assets(builder.outside_sources(), lambda place: _read_graph(project, place))
-    crons, sensors = build_launches(project.launches, FlowAssets(by_place), io_manager, project.base)
+    crons, sensors = build_launches(FlowAssets(project, by_place), io_manager)
     return dg.Definitions(
         assets=[*assets, *sources],
         resources={IO_MANAGER_KEY: io_manager, **resources},

@@ -43,7 +43,9 @@ def flow_of_everything(folder: Path) -> Path:
         folder / "all.json", nodes, parameters=parameters, description="about", execution_mode="Development"
     )
     value: JsonObject = json.loads(path.read_text())
-    path.write_text(json.dumps({**value, "groups": [{"id": 1, "name": "Input"}]}))
+    path.write_text(
+        json.dumps({**value, "groups": [{"id": 1, "name": "Input"}], "comments": [{"id": 1, "text": "new"}]})
+    )
     return path
 
 
@@ -63,6 +65,7 @@ def test_compiled_form_says_what_the_graph_says(tmp_path: Path) -> None:
     read, split, output, unset, wrong, pivot = flow.nodes
     assert [entry.node_id for entry in flow.nodes] == list(graph.nodes)
     assert (read.name, read.description, read.group, read.position) == ("orders", "all orders", "Input", (5, -6))
+    assert [entry.notes for entry in flow.nodes if entry.notes] == ["new"]
     assert [source.uri for source in read.sources] == [str(tmp_path / "in.csv")]
     assert (list(split.handle_labels), output.inputs[0].handle) == (["pass", "fail"], "output-1")
     assert (output.target, "sink" in output.traits) == (str(tmp_path / "out.csv"), True)

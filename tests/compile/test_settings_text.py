@@ -20,6 +20,14 @@ def test_chosen_values_are_shown_without_wrapping_and_defaults(tmp_path: Path) -
     assert text_of(tmp_path, advanced_filter(2, 1, "[a] > 1")) == "{mode: advanced, advanced_filter: '[a] > 1'}\n"
 
 
+def test_parameters_are_shown_by_name(tmp_path: Path) -> None:
+    entry = advanced_filter(2, 1, "[a] > ${least}")
+    least = {"name": "least", "type": "integer", "default_value": "1"}
+    path = write_flow(tmp_path / "flow.json", [manual(1, {"a": [1]}), entry], parameters=[least])
+    text = render_settings(load_flow(path).graph.nodes[2], entry["setting_input"])
+    assert text == "{mode: advanced, advanced_filter: '[a] > ${least}'}\n"
+
+
 def test_node_without_settings_has_no_text(tmp_path: Path) -> None:
     assert text_of(tmp_path, node(2, "sort", None, 1)) == ""
     assert text_of(tmp_path, node(2, "record_count", {}, 1)) == ""

@@ -33,7 +33,9 @@ def test_required_field_that_is_missing_is_named(tmp_path: Path, field: str) -> 
 
 
 def test_file_stem_is_the_name_and_unknown_keys_are_ignored(tmp_path: Path) -> None:
-    document = parse(tmp_path, {**flow_data([]), "flowfile_name": "other", "_template_meta": {}, "comments": 7})
+    document = parse(
+        tmp_path, {**flow_data([]), "flowfile_name": "other", "_template_meta": {}, "_required_csv_files": 7}
+    )
     assert (document.name, document.nodes, document.groups) == ("sales", (), ())
 
 

@@ -33,10 +33,12 @@ FORK_SERVER_WITH_DEFINITIONS = FORK_SERVER.replace(
     "'flowfile_dagster.preload'", "'flowfile_dagster.preload', 'location'"
 )
 OURS = "flowfile_executor"
-INSTANCE = """
+AT_ONCE = """
 run_coordinator:
   module: dagster._core.run_coordinator
   class: DefaultRunCoordinator
+"""
+INSTANCE = """
 telemetry:
   enabled: false
 nux:
@@ -96,14 +98,16 @@ class Server:
             for node in self.ask(GRAPH)["assetNodes"]
         }
 
-    def launch(self, keys: list[list[str]]) -> str:
+    def launch(self, keys: list[list[str]], **tags: str) -> str:
         selector = {
             "repositoryLocationName": "location",
             "repositoryName": "__repository__",
             "jobName": "__ASSET_JOB",
             "assetSelection": [{"path": key} for key in keys],
         }
-        answer = self.ask(LAUNCH, params={"selector": selector, "mode": "default"})["launchPipelineExecution"]
+        metadata = {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
+        params = {"selector": selector, "mode": "default", "executionMetadata": metadata}
+        answer = self.ask(LAUNCH, params=params)["launchPipelineExecution"]
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return str(answer["run"]["runId"])
 
@@ -159,11 +163,14 @@ def serve(folder: Path, flows: Path, executor: str, mode: str | None = None) -> 
 
 
 @contextmanager
-def serve_location(folder: Path, code: str, *, daemon: bool = False) -> Iterator[Server]:
-    """A webserver on the Python `code` of a location, and the daemon if asked; stopped with all their children."""
+def serve_location(folder: Path, code: str, *, daemon: bool = False, coordinator: str = AT_ONCE) -> Iterator[Server]:
+    """A webserver on the Python `code` of a location, and the daemon if asked; stopped with all their children.
+
+    `coordinator`: the part of ``dagster.yaml`` that says when runs start.
+    """
     home = folder / "dagster-home"
     home.mkdir()
-    (home / "dagster.yaml").write_text(INSTANCE)
+    (home / "dagster.yaml").write_text(coordinator + INSTANCE)
     (folder / "location.py").write_text(code)
     (folder / "workspace.yaml").write_text(
         "load_from:\n- python_module: {module_name: location, location_name: location}\n"
@@ -173,26 +180,30 @@ def serve_location(folder: Path, code: str, *, daemon: bool = False) -> Iterator
     path = os.pathsep.join([str(folder), *([given] if given else [])])
     environment = {**os.environ, "DAGSTER_HOME": str(home), "PYTHONPATH": path}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    commands = {"webserver": ["dagster_webserver", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]}
-    if daemon:
-        commands["daemon"] = ["dagster._daemon", "run", "-w", "workspace.yaml"]
-    processes: dict[str, subprocess.Popen[bytes]] = {}
-    try:
-        for name, command in commands.items():
-            with (folder / f"{name}.log").open("w") as log:
-                processes[name] = subprocess.Popen(
-                    [sys.executable, "-m", *command],
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def start(name: str, *command: str) -> None:
+        with (folder / f"{name}.log").open("w") as log:
+            processes.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", *command, "-w", "workspace.yaml"],
                     cwd=folder,
                     env=environment,
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
                 )
+            )
+
+    try:
+        start("webserver", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port))
         server = Server(f"http://127.0.0.1:{port}")
-        _await_location(server, processes["webserver"], folder / "webserver.log")
+        _await_location(server, processes[0], folder / "webserver.log")
+        if daemon:  # only now: two that make the tables of an empty home at the same time trip over each other
+            start("daemon", "dagster._daemon", "run")
         yield server
     finally:
-        for process in processes.values():
+        for process in processes:
             stop(process)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from dagster.components.testing import create_defs_folder_sandbox
 from dagster.components.testing.test_cases import TestTranslation as TranslationCases
 from dagster.components.testing.utils import DefsFolderSandbox
 
-from flowfile_dagster import FlowfileComponent, FlowOutput, OutputEdges, build_definitions
+from flowfile_dagster import FlowfileComponent, FlowfileIOManager, FlowOutput, OutputEdges, build_definitions
 from tests.factories import formula, manual, write_flow
 
 # Dagster itself makes a code reference for each component, and calls its own class beta.
@@ -81,6 +82,24 @@ def test_store_is_a_folder_beside_the_yaml_or_a_url(sandbox: DefsFolderSandbox, 
     path = scaffold(sandbox, "shop", store=store)
     resources = build(sandbox).resources or {}
     assert resources["flowfile_io_manager"].base_path == location.format(folder=path)
+
+
+def test_second_store_and_its_credentials_stand_in_yaml(sandbox: DefsFolderSandbox) -> None:
+    options = {"key": {"env": "LAKE_KEY"}, "endpoint_url": "https://lake.example"}
+    path = scaffold(sandbox, "shop", store="s3://branch/flows", read_from="production", storage_options=options)
+    io_manager = (build(sandbox).resources or {})["flowfile_io_manager"]
+    assert (io_manager.base_path, io_manager.read_from) == ("s3://branch/flows", str(path / "production"))
+    assert io_manager.storage_options == {"key": dg.EnvVar("LAKE_KEY"), "endpoint_url": "https://lake.example"}
+    assert isinstance(io_manager.storage_options["key"], dg.EnvVar)
+
+
+def test_component_and_function_take_the_same_configuration() -> None:
+    in_other_words = {
+        "translator": {"translation"},
+        "io_manager": {"store" if name == "base_path" else name for name in FlowfileIOManager.model_fields},
+    }
+    taken = [in_other_words.get(name, {name}) for name in inspect.signature(build_definitions).parameters]
+    assert set(FlowfileComponent.model_fields) == set[str]().union(*taken)
 
 
 @pytest.mark.parametrize(

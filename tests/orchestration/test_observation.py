@@ -51,6 +51,24 @@ def test_assets_are_fresh_after_their_first_run_and_after_a_first_observation(
     assert stale(project) == {}
 
 
+@pytest.mark.parametrize(("mode", "launched"), [("development", "performance"), ("performance", "development")])
+def test_assets_are_fresh_after_a_run_in_the_other_mode(
+    project: Project, files: tuple[Path, Path], mode: str, launched: str
+) -> None:
+    project = Project(project.folder, project.instance, mode)  # type: ignore[arg-type]
+    project.write(two_branches(*files))
+    everything = list(project.definitions().resolve_asset_graph().materializable_asset_keys)
+    for selected in (everything, [dg.AssetKey(["shop", "formula_3"])]):
+        project.definitions().resolve_implicit_global_asset_job_def().execute_in_process(
+            {"resources": {"flow__shop": {"config": {"mode": launched}}}},
+            instance=project.instance,
+            asset_selection=selected,
+        )
+        assert stale(project) == {}
+    observe(project)
+    assert stale(project) == {}
+
+
 def test_observed_change_makes_the_readers_of_that_file_stale_and_no_others(
     project: Project, files: tuple[Path, Path]
 ) -> None:

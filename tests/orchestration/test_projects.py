@@ -52,6 +52,30 @@ def test_flows_that_read_each_other_s_files_all_load(project: Project, tmp_path:
     assert len(keys(project)) == 4
 
 
+def test_lineage_of_a_reader_goes_on_in_the_flow_that_writes_its_file(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "made.csv"
+    path.write_text("a,b\n1,2\n")
+    project.write([ROWS, formula(2, 1, "b", "[a] + 1"), write_file(3, 2, path)], "first")
+    project.write([read_csv(1, path), formula(2, 1, "c", "[b] * 2")], "second")
+    beyond = "`read_1` reads what `first/output_3` writes:\n\n| column | comes from | through |\n| --- | --- | --- |\n"
+    specs = {spec.key.to_user_string(): spec for spec in project.definitions().resolve_all_asset_specs()}
+    reader, below = specs["second/read_1"].metadata, specs["second/formula_2"].metadata
+    assert {
+        name: [(dep.asset_key.to_user_string(), dep.column_name) for dep in deps]
+        for name, deps in reader["dagster/column_lineage"].deps_by_column.items()
+    } == {"a": [("first/output_3", "a")], "b": [("first/output_3", "b")]}
+    assert f"{beyond}| a | manual_input_1.a | formula_2 |\n| b | manual_input_1.a | formula_2 |" in (
+        reader["flowfile/column_lineage"].value
+    )
+    assert beyond not in below["flowfile/column_lineage"].value
+    (fused,) = [
+        spec
+        for spec in build_definitions(project.folder, mode="performance").resolve_all_asset_specs()
+        if spec.key == dg.AssetKey(["second", "formula_2"])
+    ]
+    assert beyond in fused.metadata["flowfile/column_lineage"].value
+
+
 @pytest.mark.parametrize("mode", ["development", "performance"])
 def test_flow_may_replace_the_file_that_it_reads(project: Project, tmp_path: Path, mode: str) -> None:
     data = tmp_path / "data.csv"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flowfile_dagster import AcceptedValues, ConfigError, FlowConfig, NodeConfig, build_definitions
+from flowfile_dagster.orchestration.pages.settings import SETTINGS_OF_RUN
 from tests.factories import advanced_filter, formula, join, manual, node
 from tests.orchestration.project import Project
 
@@ -22,6 +24,34 @@ def test_settings_are_shown_before_any_run(project: Project) -> None:
     project.write([PEOPLE, advanced_filter(2, 1, "[age] > 40")])
     spec = next(spec for spec in project.definitions().resolve_all_asset_specs() if spec.key.path[-1] == "filter_2")
     assert spec.metadata["flowfile/settings"].value == ("```yaml\n{mode: advanced, advanced_filter: '[age] > 40'}\n```")
+
+
+@pytest.mark.parametrize(
+    ("mode", "notes"),
+    [
+        ("development", {"filter_2": "who is old?", "formula_3": "**ask Ada**"}),
+        ("performance", {"formula_3": "who is old?\n\n**ask Ada**"}),
+    ],
+)
+def test_note_on_the_canvas_is_shown_where_it_stands(project: Project, mode: Any, notes: dict[str, str]) -> None:
+    nodes = [PEOPLE, advanced_filter(2, 1, "[age] > 40", x_position=200), formula(3, 2, "c", "1", x_position=400)]
+    beside = [
+        {"id": 1, "text": "who is old?", "x_position": 200, "y_position": -150},
+        {"id": 2, "text": "**ask Ada**", "x_position": 420, "y_position": 60},
+    ]
+    path = project.write(nodes)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "comments": beside}))
+    specs = build_definitions(path, mode=mode).resolve_all_asset_specs()
+    noted = {spec.key.path[-1]: spec.metadata["flowfile/notes"] for spec in specs if "flowfile/notes" in spec.metadata}
+    assert {name: note.value for name, note in noted.items()} == notes
+
+
+def test_settings_of_a_run_name_the_parameters_and_not_their_defaults(project: Project) -> None:
+    least = {"name": "least", "type": "integer", "default_value": "40"}
+    path = project.write([PEOPLE, advanced_filter(2, 1, "[age] > ${least}")], parameters=[least])
+    (spec,) = build_definitions(path, mode="performance").resolve_all_asset_specs()
+    for shown in (spec.metadata["flowfile/settings"].value, project.run().metadata["filter_2"][SETTINGS_OF_RUN]):
+        assert "advanced_filter: '[age] > ${least}'" in shown
 
 
 def test_changed_settings_are_shown_as_difference(project: Project) -> None:

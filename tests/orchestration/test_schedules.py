@@ -1,5 +1,8 @@
 """Flows run by the clock, never two of one flow at once, and a dead run blocks none."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -76,11 +79,51 @@ def test_time_zone_and_status_are_the_schedule_s(project: Project) -> None:
     assert found.default_status is dg.DefaultScheduleStatus.RUNNING
 
 
+PARAMETERS = [
+    {"name": "region", "type": "string", "default_value": "US"},
+    {"name": "least", "type": "integer", "default_value": "1"},
+    {"name": "day", "type": "string", "default_value": ""},
+]
+
+
 def test_parameters_and_tags_go_into_the_request(project: Project) -> None:
-    project.write(NODES)
-    ((request,), _) = tick(project, parameters={"shop": {"region": "EU"}}, tags={"team": "sales"})
-    assert request.run_config == {"resources": {"flow__shop": {"config": {"parameters": {"region": "EU"}}}}}
+    project.write(NODES, parameters=PARAMETERS)
+    ((request,), _) = tick(project, parameters={"shop": {"region": "EU", "least": "5"}}, tags={"team": "sales"})
+    assert request.run_config == {"resources": {"flow__shop": {"config": {"parameters": {"region": "EU", "least": 5}}}}}
     assert request.tags["team"] == "sales"
+
+
+@pytest.mark.parametrize(
+    ("given", "cause"),
+    [
+        ({"regio": "EU", "region": "EU"}, "the flow has no parameter 'regio'; parameters: region, least"),
+        ({"region": "EU", "least": "many"}, "parameter 'least': must be an integer"),
+        ({"region": "EU", "day": "x"}, "the flow has no parameter 'day'"),
+        ({}, "parameter 'region' is required, so give it a value"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["schedules", "triggers"])
+def test_parameters_that_do_not_fit_are_a_load_error(
+    project: Project, kind: str, given: dict[str, str], cause: str
+) -> None:
+    project.write(NODES, parameters=PARAMETERS)
+    daily = {"type": "daily", "start": "2025-12-01", "parameter": "day"}
+    overrides = {"shop": FlowConfig.model_validate({"partitions": daily, "required_parameters": ["region"]})}
+    launch = {"name": "nightly", "parameters": {"shop": given}}
+    launches = [
+        ScheduleConfig.model_validate({**NIGHTLY, **launch})
+        if kind == "schedules"
+        else TriggerConfig.model_validate({"files": ["*.csv"], **launch})
+    ]
+    with pytest.raises(ConfigError, match=rf"'shop': {kind}\.nightly\.parameters: {cause}"):
+        project.definitions(overrides=overrides, **{kind: launches})
+
+
+def test_automation_of_a_flow_that_requires_parameters_is_a_load_error(project: Project) -> None:
+    project.write(NODES, parameters=PARAMETERS)
+    overrides = {"shop": FlowConfig(required_parameters=["region"], automation="eager")}
+    with pytest.raises(ConfigError, match="runs that automation launches give no parameters"):
+        project.definitions(overrides=overrides)
 
 
 def test_parameters_of_a_schedule_are_those_of_its_runs(project: Project) -> None:
@@ -106,10 +149,10 @@ def test_schedule_of_a_daily_flow_runs_the_day_that_is_over(project: Project) ->
     assert request.partition_key == "2025-12-31"
 
 
-@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
-def test_tick_is_skipped_while_another_run_of_the_flow_goes_on(project: Project, status: dg.DagsterRunStatus) -> None:
+@pytest.mark.parametrize("status", ["NOT_STARTED", "STARTING", "STARTED", "CANCELING"])
+def test_tick_is_skipped_while_another_run_of_the_flow_goes_on(project: Project, status: str) -> None:
     project.write(NODES)
-    run_id = leave_run(project, ["shop/manual_input_1"], status)
+    run_id = leave_run(project, ["shop/manual_input_1"], dg.DagsterRunStatus(status))
     assert tick(project, select='key:"shop/formula_2"') == ([], f"run {run_id} of the same flow goes on")
     assert len(tick(project, skip_if_running=False)[0]) == 1
 
@@ -121,7 +164,35 @@ def test_run_of_another_flow_blocks_nothing(project: Project) -> None:
     assert len(tick(project, flows=["shop"])[0]) == 1
 
 
-def test_run_whose_process_died_blocks_until_it_is_too_old(project: Project) -> None:
+HANGING_RUN = """
+import time
+import dagster as dg
+
+@dg.asset(key=["shop", "formula_2"])
+def hang():
+    time.sleep(600)
+
+dg.materialize([hang], instance=dg.DagsterInstance.get(), tags={".dagster/grpc_info": "{}"})
+"""
+
+
+def test_run_blocks_nothing_as_soon_as_its_process_is_gone(project: Project) -> None:
+    project.write(NODES)
+    environment = {**os.environ, "DAGSTER_HOME": project.instance.root_directory}
+    with subprocess.Popen([sys.executable, "-c", HANGING_RUN], env=environment) as process:
+        try:
+            while not project.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+                assert process.poll() is None
+                time.sleep(0.1)
+            (run,) = project.instance.get_runs()
+            assert tick(project) == ([], f"run {run.run_id} of the same flow goes on")
+        finally:
+            process.kill()
+    assert project.instance.get_runs()[0].status is dg.DagsterRunStatus.STARTED
+    assert len(tick(project)[0]) == 1
+
+
+def test_run_whose_process_cannot_be_seen_blocks_until_it_is_too_old(project: Project) -> None:
     project.write(NODES)
     leave_run(project, ["shop/formula_2"], dg.DagsterRunStatus.STARTED)
     time.sleep(1.1)

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from flowfile_dagster import TriggerConfig
+from flowfile_dagster import FlowfileIOManager, TriggerConfig
 from flowfile_dagster.orchestration.launching import triggers
 from tests.factories import formula, manual, read_csv
 from tests.orchestration.project import Project
@@ -114,6 +114,20 @@ def test_asset_fires_when_its_content_is_new(project: Project) -> None:
     project.write([manual(1, {"a": [2]})], "orders")
     project.run(flow="orders")
     assert trigger.fires()
+
+
+def test_trigger_looks_up_where_the_store_is_in_the_environment(
+    project: Project, files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOW_STORE", str(tmp_path / "store"))
+    monkeypatch.chdir(tmp_path)
+    io_manager = FlowfileIOManager(base_path=dg.EnvVar("FLOW_STORE"))
+    trigger = Trigger(Project(project.folder, project.instance, options={"io_manager": io_manager}), files=["*.csv"])
+    for path in files:
+        os.utime(path, ns=(1, 1))  # what was just written is not remembered
+    assert not trigger.fires()
+    assert (tmp_path / "store").is_dir()
+    assert not (tmp_path / "FLOW_STORE").exists()
 
 
 def test_large_file_counts_by_its_size_and_time_and_is_not_read(

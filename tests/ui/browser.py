@@ -125,6 +125,10 @@ class Browser:
         rows = self.find(xpath).find_elements("xpath", ".//tr")
         return [[cell.text for cell in row.find_elements("xpath", "./th|./td")] for row in rows]
 
+    def width_of_picture(self, xpath: str) -> int:
+        """The width in pixels of the picture itself: 0 until it is loaded, and for one that cannot be shown."""
+        return int(self._driver.execute_script("return arguments[0].naturalWidth", self.find(xpath)))
+
     def show(self, xpath: str) -> None:
         """Scroll to an element."""
         self._driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", self.find(xpath))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import pytest
 
@@ -13,6 +14,7 @@ pytestmark = pytest.mark.ui
 
 RUNS = "{ runsOrError { ... on Runs { results { runId } } } }"
 SALES_REVIEW = "/locations/flowfile/asset-groups/sales_review/lineage"
+CHARTS = "//tr[.//*[normalize-space(text())='flowfile/charts']]"
 PREVIEW = "//tr[.//*[normalize-space(text())='flowfile/preview']]//table"
 
 
@@ -52,12 +54,28 @@ def test_columns_are_known_before_a_run_and_the_preview_is_there_after_it(browse
     browser.screenshot("preview-after-the-run")
 
 
+def test_chart_saved_in_the_editor_is_a_picture_on_the_page(browser: Browser, server: Server) -> None:
+    before = _run_ids(server)
+    browser.open("/assets/sales_review/explore_trend")
+    browser.find_text("Never materialized")
+    browser.click("Materialize")
+    browser.click("Confirm")  # Dagster warns: what is above has no result yet; it is computed along
+    (run_id,) = _await_runs(server, before)
+    assert server.wait(run_id) == ("SUCCESS", {"explore_trend"})
+    browser.open("/assets/sales_review/explore_trend")
+    browser.show(CHARTS)
+    browser.find(f"{CHARTS}//a[contains(., 'Show Markdown')]").click()
+    assert browser.width_of_picture("//*[@role='dialog']//img") > 0
+    browser.screenshot("chart")
+
+
 def _run_ids(server: Server) -> list[str]:
     return [run["runId"] for run in server.ask(RUNS)["runsOrError"]["results"]]
 
 
-def _await_runs(server: Server) -> list[str]:
+def _await_runs(server: Server, before: Sequence[str] = ()) -> list[str]:
+    """The runs that were not there before."""
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not _run_ids(server):
+    while time.monotonic() < deadline and len(_run_ids(server)) == len(before):
         time.sleep(0.2)
-    return _run_ids(server)
+    return [run_id for run_id in _run_ids(server) if run_id not in before]

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import dagster as dg
 
 from flowfile_dagster.orchestration.launching.alerts import flowfile_alert_sensor
 from flowfile_dagster.orchestration.launching.schedules import build_schedule
 from flowfile_dagster.orchestration.launching.target import FlowAssets
 from flowfile_dagster.orchestration.launching.triggers import build_trigger
-from flowfile_dagster.orchestration.project.launch_config import Launches
 from flowfile_dagster.orchestration.steps.io_manager import FlowfileIOManager
 
 
 def build_launches(
-    launches: Launches, assets: FlowAssets, io_manager: FlowfileIOManager, base: Path
+    assets: FlowAssets, io_manager: FlowfileIOManager
 ) -> tuple[list[dg.ScheduleDefinition], list[dg.SensorDefinition]]:
-    """Schedules and sensors. `base`: the folder that relative paths of triggers stand under.
+    """Schedules and sensors.
 
     Raises:
-        ConfigError: a flow is named that there is not.
+        ConfigError: one names a flow or parameter that there is not, or a value does not fit.
     """
+    launches = assets.project.launches
     scheduled = [build_schedule(config, assets) for config in launches.schedules]
-    triggers = [build_trigger(config, assets, io_manager, base) for config in launches.triggers]
+    triggers = [build_trigger(config, assets, io_manager) for config in launches.triggers]
     alerts = [
         flowfile_alert_sensor(alert.webhook, on=alert.on, base_url=alert.base_url, name=alert.name, status=alert.status)
         for alert in launches.alerts

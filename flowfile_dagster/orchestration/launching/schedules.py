@@ -15,7 +15,7 @@ def build_schedule(config: ScheduleConfig, assets: FlowAssets) -> dg.ScheduleDef
     """The schedule, or the sensor where a time span is given.
 
     Raises:
-        ConfigError: it names a flow that there is not.
+        ConfigError: it names a flow or parameter that there is not, or a value does not fit.
     """
     target = build_target(config, assets, f"schedules.{config.name}")
     if config.every is not None:

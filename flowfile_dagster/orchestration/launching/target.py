@@ -11,8 +11,11 @@ import dagster as dg
 
 from flowfile_dagster.errors import ConfigError
 from flowfile_dagster.orchestration.launching.changes import changed_assets
+from flowfile_dagster.orchestration.launching.dead_runs import is_dead
 from flowfile_dagster.orchestration.project.launch_config import LaunchConfig, parse_duration
+from flowfile_dagster.orchestration.project.parameters import launch_values
 from flowfile_dagster.orchestration.project.place import FlowPlace
+from flowfile_dagster.orchestration.project.project import Project
 from flowfile_dagster.orchestration.steps.launch import flow_resource_key
 
 #: How often Flowfile's own scheduler looks, in seconds.
@@ -29,8 +32,9 @@ _GOING_ON = [
 
 @dataclass(frozen=True)
 class FlowAssets:
-    """The keys of the assets of each flow."""
+    """The keys of the assets of each flow of a project."""
 
+    project: Project
     by_place: Mapping[FlowPlace, frozenset[dg.AssetKey]]
 
     def find(self, groups: Iterable[str], field: str) -> list[FlowPlace]:
@@ -100,12 +104,13 @@ class LaunchTarget:
         )
 
     def _running(self, keys: Iterable[dg.AssetKey], instance: dg.DagsterInstance) -> str | None:
-        """A run of one of the flows that goes on. One that is too old is taken for dead."""
+        """A run of one of the flows that goes on; one that is too old is taken for dead, too."""
         ours = self.assets.whole_flows(keys)
         oldest = datetime.now(timezone.utc) - parse_duration(self.config.stale_after)
         for record in instance.get_run_records(dg.RunsFilter(statuses=_GOING_ON, created_after=oldest)):
-            if ours & _materialized_by(record.dagster_run, instance):
-                return record.dagster_run.run_id
+            run = record.dagster_run
+            if ours & _materialized_by(run, instance) and not is_dead(run, instance):
+                return run.run_id
         return None
 
 
@@ -113,7 +118,7 @@ def build_target(config: LaunchConfig, assets: FlowAssets, field: str) -> Launch
     """What a configuration says to launch. `field`: where it stands, for errors.
 
     Raises:
-        ConfigError: there is no such flow.
+        ConfigError: there is no such flow, or its parameters are not what is given.
     """
     places = assets.find(config.flows, f"{field}.flows") or list(assets.by_place)
     keys = frozenset[dg.AssetKey]().union(*(assets.by_place[place] for place in places))
@@ -122,8 +127,21 @@ def build_target(config: LaunchConfig, assets: FlowAssets, field: str) -> Launch
         chosen = dg.AssetSelection.from_string(config.select)
         selected = chosen & selected if config.flows else chosen
     given = assets.find(config.parameters, f"{field}.parameters")
+    project = assets.project
+    values = {
+        place: launch_values(
+            project.flows[place],
+            place,
+            project.config_of(place),
+            config.parameters.get(place.group, {}),
+            f"{field}.parameters",
+        )
+        # What a selection leaves of other flows is not known here.
+        for place in dict.fromkeys([*given, *([] if config.select else places)])
+        if place in project.flows
+    }
     resources = {
-        flow_resource_key(place): {"config": {"parameters": dict(config.parameters[place.group])}} for place in given
+        flow_resource_key(place): {"config": {"parameters": named}} for place, named in values.items() if named
     }
     return LaunchTarget(config, selected, {"resources": resources} if resources else {}, assets)
 
@@ -138,7 +156,7 @@ def _latest_partition(
 
 
 def _materialized_by(run: dg.DagsterRun, instance: dg.DagsterInstance) -> set[dg.AssetKey]:
-    if run.asset_selection is not None:
+    if run.asset_selection:
         return set(run.asset_selection)
     planned = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
     return {entry.dagster_event.asset_key for entry in planned if entry.dagster_event and entry.dagster_event.asset_key}

@@ -40,13 +40,11 @@ class Cursor:
     seen: Mapping[str, Sequence[str | None]] = field(default_factory=dict[str, "Sequence[str | None]"])
 
 
-def build_trigger(
-    config: TriggerConfig, assets: FlowAssets, io_manager: FlowfileIOManager, base: Path
-) -> dg.SensorDefinition:
-    """The sensor of a trigger. `base`: the folder that relative paths stand under.
+def build_trigger(config: TriggerConfig, assets: FlowAssets, io_manager: FlowfileIOManager) -> dg.SensorDefinition:
+    """The sensor of a trigger.
 
     Raises:
-        ConfigError: it names a flow that there is not.
+        ConfigError: it names a flow or parameter that there is not, or a value does not fit.
     """
     target = build_target(config, assets, f"triggers.{config.name}")
 
@@ -54,8 +52,10 @@ def build_trigger(
         cursor = Cursor(**json.loads(context.cursor)) if context.cursor else Cursor()
         if cursor.started != context.last_sensor_start_time:
             cursor = Cursor(context.last_sensor_start_time, {}, cursor.seen)
-        memory = fingerprint_memory(io_manager.open_store(context.instance))
-        seen = {path: look_at_files(str(base / path), memory, cursor.seen.get(path)) for path in config.files}
+        memory = fingerprint_memory(io_manager.process_config_and_initialize().open_store(context.instance))
+        seen = {
+            path: look_at_files(str(assets.project.base / path), memory, cursor.seen.get(path)) for path in config.files
+        }
         versions = {path: version for path, (_, version) in seen.items()}
         versions |= {key: latest_version(context.instance, dg.AssetKey.from_user_string(key)) for key in config.assets}
         fired = {name: cursor.fired.get(name, version) for name, version in versions.items()}

@@ -30,8 +30,12 @@ def definition_metadata(
     handle: str,
     segment: CompiledSegment | None,
     columns: ColumnOrigins | None,
+    beyond: str,
 ) -> dict[str, Any]:
-    """What the asset page shows before any run. `columns`: the origins of each column; None is opaque."""
+    """What the asset page shows before any run. `columns`: the origins of each column; None is opaque.
+
+    `beyond`: what goes below the table of the lineage: where the columns come from that other flows write.
+    """
     metadata: dict[str, Any] = {
         "flowfile/flow_file": dg.MetadataValue.path(flow.path),
         "flowfile/node_id": node.node_id,
@@ -42,7 +46,7 @@ def definition_metadata(
     schema = node.schemas.get(handle)
     metadata |= {"flowfile/schema": "opaque"} if schema is None else {COLUMN_SCHEMA: table_schema(schema)}
     if handle in node.lineage_tables:
-        metadata["flowfile/column_lineage"] = dg.MetadataValue.md(node.lineage_tables[handle])
+        metadata["flowfile/column_lineage"] = dg.MetadataValue.md(node.lineage_tables[handle] + beyond)
     if columns is not None:
         metadata[COLUMN_LINEAGE] = dg.TableColumnLineage(
             deps_by_column={
@@ -60,6 +64,8 @@ def definition_metadata(
         metadata["flowfile/problem"] = node.problem or node.warning
     if node.group:
         metadata["flowfile/canvas_group"] = node.group
+    if any(member.notes for member in members):
+        metadata["flowfile/notes"] = dg.MetadataValue.md("\n\n".join(filter(None, (item.notes for item in members))))
     if node.target:
         metadata["dagster/uri"] = node.target
     return metadata

@@ -37,7 +37,8 @@ class LaunchConfig(dg.Model, dg.Resolvable):
         parameters: the values of parameters by flow and name.
         tags: tags of the runs.
         skip_if_running: whether nothing is launched while another run of one of the flows goes on.
-        stale_after: the age from which a run that has not ended is taken for dead, such as ``24h`` or ``90m``.
+        stale_after: the age from which a run that has not ended is taken for dead where its process cannot be looked
+            for, such as ``90m``. Less than a day by default: a dead run must not block the one of the next day.
         status: ``running``, or ``stopped`` until someone turns it on.
     """
 
@@ -48,7 +49,7 @@ class LaunchConfig(dg.Model, dg.Resolvable):
     parameters: dict[str, dict[str, ParameterValue]] = Field(default_factory=dict)
     tags: dict[str, str] = Field(default_factory=dict)
     skip_if_running: bool = True
-    stale_after: Duration = "24h"
+    stale_after: Duration = "23h"
     status: Literal["running", "stopped"] = "stopped"
 
 

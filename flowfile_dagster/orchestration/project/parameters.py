@@ -84,9 +84,48 @@ def refuse_wrong_parameters(place: FlowPlace, config: FlowConfig, flow: Compiled
         return
     known = {parameter.name: parameter for parameter in flow.parameters}
     _refuse_unknown(place, "required_parameters", config.required_parameters, known)
+    if config.required_parameters and (config.automation or any(node.automation for node in config.nodes.values())):
+        cause = "runs that automation launches give no parameters; give this one a value in `parameters` instead"
+        raise ConfigError(place.group, "required_parameters", cause)
     if config.partitions is not None:
         _refuse_unknown(place, "partitions", config.partitions.parameters, known)
         _refuse_wrong_partitions(place, config, config.partitions, known)
+
+
+def launch_values(
+    flow: CompiledFlow, place: FlowPlace, config: FlowConfig, given: Mapping[str, ParameterValue], field: str
+) -> dict[str, ParameterValue | None]:
+    """What a schedule or trigger gives for a flow's parameters, as the launchpad would hold it.
+
+    Args:
+        flow: the flow.
+        place: its place.
+        config: what the project says of it.
+        given: values by name.
+        field: where they stand in the configuration.
+
+    Raises:
+        ConfigError: a name is unknown or set by partitions, a value is of another type, or a required one is missing.
+    """
+    bound = config.partitions.parameters if config.partitions else ()
+    known = {parameter.name: parameter for parameter in flow.parameters if parameter.name not in bound}
+    _refuse_unknown(place, field, given, known)
+    missing = [name for name in config.required_parameters if name not in given]
+    if missing:
+        raise ConfigError(place.group, field, f"parameter {missing[0]!r} is required, so give it a value")
+    values: dict[str, ParameterValue | None] = {}
+    for name, value in given.items():
+        typed = _parse(known[name], value, place, field)
+        values[name] = None if typed == "" and known[name].type != "string" else typed
+    return values
+
+
+def _parse(parameter: CompiledParameter, value: object, place: FlowPlace, field: str) -> ParameterValue:
+    definition = ParameterDefinition(name=parameter.name, type=parameter.type, enum_values=tuple(parameter.enum_values))
+    try:
+        return parse_value(definition, value)
+    except ValueError as error:
+        raise ConfigError(place.group, field, f"parameter {parameter.name!r}: {error}") from None
 
 
 def _refuse_unknown(place: FlowPlace, field: str, names: Collection[str], known: Collection[str]) -> None:
@@ -113,11 +152,7 @@ def _refuse_wrong_partitions(
     except (dg.DagsterError, ValueError, KeyError) as error:
         raise ConfigError(place.group, "partitions", str(error)) from error
     for name, value in ((name, value) for values in examples for name, value in values.items()):
-        definition = ParameterDefinition(name=name, type=known[name].type, enum_values=tuple(known[name].enum_values))
-        try:
-            parse_value(definition, value)
-        except ValueError as error:
-            raise ConfigError(place.group, "partitions", f"parameter {name!r}: {error}") from None
+        _parse(known[name], value, place, "partitions")
 
 
 def _list(names: Collection[str]) -> str:

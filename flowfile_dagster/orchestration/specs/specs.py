@@ -16,6 +16,7 @@ from flowfile_dagster.orchestration.project.place import FlowPlace
 from flowfile_dagster.orchestration.project.project import Project
 from flowfile_dagster.orchestration.specs.sources import OutsideSource, OutsideSources
 from flowfile_dagster.orchestration.specs.translator import FlowfileTranslator, FlowOutput, OutputEdges
+from flowfile_dagster.orchestration.specs.written_files import WrittenFile, render_origins
 from flowfile_dagster.plan.sources import belongs_to
 
 
@@ -62,12 +63,13 @@ class SpecBuilder:
         }
         self._keys = {place: self._output_keys(place, flow) for place, flow in self._flows.items()}
         self._sources = OutsideSources(project.flows, translator, project.named_sources())
-        self._writers = {
-            node.target: (place, self._keys[place][node.node_id, "output-0"])
-            for place, flow in self._flows.items()
-            for node in flow.nodes
-            if node.target
-        }
+        self._writers: dict[str, tuple[FlowPlace, dg.AssetKey]] = {}
+        self._writing_nodes: dict[dg.AssetKey, CompiledNode] = {}
+        for place, node in ((place, node) for place, flow in self._flows.items() for node in flow.nodes):
+            if node.target:
+                key = self._keys[place][node.node_id, "output-0"]
+                self._writers[node.target] = (place, key)
+                self._writing_nodes[key] = node
         self._readable = self._writers_without_cycles()
         self._read = {key for keys in self._readable.values() for key in keys}
 
@@ -85,6 +87,7 @@ class SpecBuilder:
         for segment in segments:
             node = nodes[segment.root]
             deps = self._deps(place, segment, nodes)
+            written = self._written_elsewhere(place, [nodes[node_id] for node_id in segment.nodes])
             for handle in node.schemas:
                 output = FlowOutput(
                     place,
@@ -96,7 +99,10 @@ class SpecBuilder:
                     None if self._flowfile_url is None else _link(self._flowfile_url, flow, node),
                 )
                 columns = self._column_origins(place, segment.lineage.get(handle))
-                specs[node.node_id, handle] = self._translator.get_asset_spec(output, OutputEdges(deps, columns))
+                if columns and written and segment.nodes == [node.node_id]:
+                    columns = {**columns, **written[0].column_origins()}
+                edges = OutputEdges(deps, columns, render_origins(written))
+                specs[node.node_id, handle] = self._translator.get_asset_spec(output, edges)
         observed = self._sources.observable(self._read_outside(place))
         is_read = not self._read.isdisjoint(self._keys[place].values())
         return FlowSpecs(place, mode, segments, specs, observed, self._paths[place], is_read)
@@ -126,6 +132,16 @@ class SpecBuilder:
         if source.pattern is None:
             return [self._writers[source.uri]] if source.uri in self._writers else []
         return [writer for target, writer in self._writers.items() if belongs_to(target, source.pattern)]
+
+    def _written_elsewhere(self, place: FlowPlace, members: Sequence[CompiledNode]) -> list[WrittenFile]:
+        """The files that nodes read and other flows write."""
+        return [
+            WrittenFile(node, self._writing_nodes[key], key)
+            for node in members
+            for source in node.sources
+            if source.pattern is None
+            for key in self._readable.get((place, source.identity), ())
+        ]
 
     def _writers_without_cycles(self) -> dict[tuple[FlowPlace, str], list[dg.AssetKey]]:
         """By reading flow and source the writers that the reader may depend on: no flow then waits for itself."""

@@ -43,10 +43,14 @@ class FlowOutput:
 
 @dataclass(frozen=True)
 class OutputEdges:
-    """What an output is made of: the assets that it depends on, and for each column the columns of those assets."""
+    """What an output is made of: the assets that it depends on, and for each column the columns of those assets.
+
+    `beyond`: where the columns of files come from that other flows write, as markdown.
+    """
 
     deps: Sequence[dg.AssetKey]
     columns: ColumnOrigins | None
+    beyond: str = ""
 
 
 class FlowfileTranslator:
@@ -87,9 +91,9 @@ class FlowfileTranslator:
         return dg.AssetSpec(
             key=self.get_asset_key(output),
             deps=list(edges.deps),
-            description=_description(node),
+            description=_description(node, has_parameters=bool(output.flow.parameters)),
             metadata={
-                **definition_metadata(output.flow, node, output.handle, output.segment, edges.columns),
+                **definition_metadata(output.flow, node, output.handle, output.segment, edges.columns, edges.beyond),
                 "dagster/io_manager_key": IO_MANAGER_KEY,
                 **({} if output.url is None else {"flowfile/open": dg.MetadataValue.url(output.url)}),
             },
@@ -109,10 +113,11 @@ def _code_version(output: FlowOutput) -> str:
     return hashlib.sha256(" ".join(hashes[node_id] for node_id in members).encode()).hexdigest()
 
 
-def _description(node: CompiledNode) -> str:
+def _description(node: CompiledNode, *, has_parameters: bool) -> str:
     parts = [node.description or node.node_type]
+    unless_set = " with the parameters' defaults" if has_parameters else ""
     if node.problem:
-        parts.append(f"**Cannot run:** {node.problem}")
+        parts.append(f"**Cannot run{unless_set}:** {node.problem}")
     elif node.warning:
-        parts.append(f"**Will fail:** {node.warning}")
+        parts.append(f"**Will fail{unless_set}:** {node.warning}")
     return "\n\n".join(parts)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias, get_args, get_origin
+from typing import Any, Literal, TypeAlias, get_args, get_origin
 
 import dagster as dg
 import polars as pl
@@ -23,6 +24,8 @@ STORE_FOLDER = "flowfile"
 
 #: What an input may be given as.
 Loaded: TypeAlias = pl.LazyFrame | pl.DataFrame | pa.Table
+#: A value for fsspec, or the name of an environment variable: ``{env: NAME}``, as in Dagster's own configuration.
+StorageOption: TypeAlias = str | dict[Literal["env"], str]
 
 
 @dataclass(frozen=True)
@@ -152,10 +155,20 @@ def _concatenate(store: ResultStore, tables: Mapping[str, StoredTable], wanted: 
     return frame if wanted is pl.LazyFrame else collect(frame)
 
 
+def shared_io_manager(
+    base_path: str | None = None,
+    read_from: str | None = None,
+    storage_options: Mapping[str, StorageOption] | None = None,
+) -> FlowfileIOManager:
+    """The IO manager of a store, one object each: Dagster merges only definitions that share their resources."""
+    return _shared_io_manager(base_path, read_from, json.dumps(storage_options or {}, sort_keys=True))
+
+
 @cache
-def shared_io_manager(base_path: str | None = None) -> FlowfileIOManager:
-    """The IO manager of a folder, one object each: Dagster merges only definitions that share their resources."""
-    return FlowfileIOManager(base_path=base_path)
+def _shared_io_manager(base_path: str | None, read_from: str | None, storage_options: str) -> FlowfileIOManager:
+    given: dict[str, StorageOption] = json.loads(storage_options)
+    options = {name: value if isinstance(value, str) else dg.EnvVar(value["env"]) for name, value in given.items()}
+    return FlowfileIOManager(base_path=base_path, read_from=read_from, storage_options=options or None)
 
 
 def _instance(context: dg.InputContext | dg.OutputContext) -> dg.DagsterInstance:

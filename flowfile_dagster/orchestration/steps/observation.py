@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from flowfile_dagster.compile.form import CompiledSegment
 from flowfile_dagster.contract.node_type import Source
 from flowfile_dagster.engine.context import NodeContext
 from flowfile_dagster.errors import NodeProblem
@@ -18,7 +19,6 @@ from flowfile_dagster.orchestration.specs.sources import OutsideSource
 from flowfile_dagster.orchestration.specs.translator import IO_MANAGER_KEY
 from flowfile_dagster.orchestration.steps.history import DATA_VERSION_TAG, latest_observed_version
 from flowfile_dagster.orchestration.steps.io_manager import FlowfileIOManager
-from flowfile_dagster.plan.segments import Segment
 from flowfile_dagster.plan.sources import source_version
 from flowfile_dagster.store.fingerprints import FingerprintMemory
 from flowfile_dagster.store.store import ResultStore
@@ -79,11 +79,18 @@ def _observe(
 def record_sources(
     context: dg.AssetExecutionContext,
     graph: FlowGraph,
-    segments: Iterable[Segment],
+    segments: Iterable[CompiledSegment],
     observed: Mapping[str, dg.AssetKey],
     store: ResultStore,
 ) -> dict[int, dict[str, str]]:
     """Look at the sources of segments before they are read, and tell Dagster of those that it knows otherwise.
+
+    Args:
+        context: of the step.
+        graph: the flow.
+        segments: what the selected assets stand for. What is computed together in this run may be more or less.
+        observed: the assets of sources by identity.
+        store: where what is remembered of files is kept.
 
     Returns:
         By root the tags that say what its materialization was made from, or from something newer. Dagster itself

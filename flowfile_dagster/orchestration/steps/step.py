@@ -82,7 +82,7 @@ class FlowStep:
         by_root = {segment.root: segment for segment in segments}
         chosen, engines = config.engine or default_engine(mode), _engines_of_nodes(graph, config)
         used = {"flowfile/mode": mode, **({"flowfile/parameters": dict(graph.parameters)} if graph.parameters else {})}
-        wanted = [segment for segment in segments if segment.root in targets]
+        wanted = [segment for segment in self._specs.segments if segment.root in targets]
         tags = record_sources(self._context, graph, wanted, self._specs.observed, self._store)
         made = latest_materializations(self._context.instance, outputs.values())
         pages = ResultPages(self._flow, self._specs.segments, self._ref_key, self._store, redactions, made)
