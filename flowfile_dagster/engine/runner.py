@@ -28,7 +28,7 @@ from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
 from flowfile_dagster.flow.wiring import Input
 from flowfile_dagster.plan.node_hash import NodeHashes, explain_miss, recipe_hash
 from flowfile_dagster.plan.order import ordered_nodes
-from flowfile_dagster.plan.segments import Segment, delivers_table, passes_input_on
+from flowfile_dagster.plan.segments import Segment, delivers_table, passes_input_on, wanted_roots
 from flowfile_dagster.plan.sources import SourceState, check_unchanged, fingerprint_sources, source_state
 from flowfile_dagster.plan.stages import PlanInputs, Stage, is_found, plan_run
 from flowfile_dagster.store.fingerprints import FingerprintMemory
@@ -72,8 +72,9 @@ def run_segments(
     Yields:
         Events for each target, and for each segment that had to run for them, in topological order.
     """
-    stored = frozenset(segment.root for segment in segments if delivers_table(graph, segment))
-    run = _Run(NodeContext(graph, engine=engine), store, ref_key, engines or {}, ordered_nodes(graph, stored))
+    wanted = frozenset(wanted_roots(segments))
+    kept = frozenset(segment.root for segment in segments if delivers_table(graph, segment)) & wanted
+    run = _Run(NodeContext(graph, engine=engine), store, ref_key, engines or {}, ordered_nodes(graph, kept))
     plan = plan_run(graph, segments, targets, run.plan_inputs(), run.context)
     for _, stages in groupby(plan.stages, key=_bundle_of):
         for event in run.settle(list(stages), plan.targets):
@@ -106,7 +107,7 @@ class _Run:
         return self.context.graph
 
     def plan_inputs(self) -> PlanInputs:
-        return PlanInputs(self.store.find, self.latest, self.fingerprint, self.identities)
+        return PlanInputs(self.store.find, self.latest, self.fingerprint, self.identities, self.ordered)
 
     def latest(self, node: FlowNode) -> Manifest | None:
         ref = self.store.latest(self.ref_key(node))
@@ -264,7 +265,7 @@ class _Run:
         parts, recipe = self._identify(members, state)
         node_hash, fused = self.hashes[segment.root], _fused(segment, members)
         found = self.store.find(node_hash) or (self._adopt(node_hash, recipe, parts) if recipe else None)
-        if found is not None and is_found(self.graph, segment, found, is_target=is_target):
+        if found is not None and is_found(self.graph, segment, found, self.ordered, is_target=is_target):
             self._keep(segment.root, found)
             return NodeReused(segment.root, found, fused)
         previous = self.latest(self.graph.nodes[segment.root])
@@ -283,6 +284,7 @@ class _Run:
             open_handles=result.open_handles,
             written=result.written,
             seconds=seconds,
+            is_ordered=segment.root in self.ordered,
         )
         self._keep(segment.root, manifest)
         return NodeComputed(segment.root, manifest, why, seconds, fused, str(damage or ""))
@@ -335,6 +337,7 @@ class _Run:
             open_handles=found.open_handles,
             written=found.written,
             seconds=found.seconds,
+            is_ordered=found.is_ordered,
         )
 
     def _compute(self, segment: Segment, members: Members, context: NodeContext, *, is_target: bool) -> _Result:

@@ -159,6 +159,7 @@ class ResultStore:
         open_handles: Sequence[str] | None = None,
         written: Written | None = None,
         seconds: float = 0.0,
+        is_ordered: bool = True,
     ) -> Manifest:
         """Publish a result under one or more hashes; gives the manifest of the first.
 
@@ -168,7 +169,8 @@ class ResultStore:
         created = datetime.now(timezone.utc).isoformat(timespec="seconds")
         handles = None if open_handles is None else tuple(open_handles)
         manifests = [
-            Manifest(node_hash, outputs, parts or {}, handles, written, seconds, created) for node_hash in node_hashes
+            Manifest(node_hash, outputs, parts or {}, handles, written, seconds, created, is_ordered)
+            for node_hash in node_hashes
         ]
         for manifest in reversed(manifests):
             self.files.write(manifest_name(manifest.node_hash), manifest_to_bytes(manifest))

@@ -274,6 +274,23 @@ def test_passthrough_stores_no_second_copy(load: Load, store: Path) -> None:
     assert len(list(store.rglob("*.arrow"))) == 1
 
 
+def test_result_that_only_serves_others_is_found_where_its_order_does_not_matter(load: Load, store: Path) -> None:
+    rows = manual(1, {"a": [2, 1, 1], "b": [5, 4, 4]})
+    keys = [{"old_name": name, "agg": "groupby"} for name in "ab"]
+    group = node(2, "group_by", {"groupby_input": {"agg_cols": [*keys, {"old_name": "a", "agg": "count"}]}}, 1)
+    rule = {"index_columns": ["a"], "pivot_column": "b", "value_col": "a_count", "aggregations": ["sum"]}
+    sort = node(4, "sort", {"sort_input": [{"column": "a"}]}, 3)
+    nodes = [rows, group, node(3, "pivot", {"pivot_input": rule}, 2), sort]
+    assert load(*nodes).run("performance", store=store).is_success
+    descending = node(4, "sort", {"sort_input": [{"column": "a", "how": "desc"}]}, 3)
+    assert load(*nodes[:3], descending).run("performance", store=store).status == {3: "computed", 4: "computed"}
+    ordered = load(*nodes).run("development", store=store)
+    assert ordered.status == {1: "computed", 2: "computed", 3: "computed", 4: "hit"}
+    assert ordered.frame(2)["a"].to_list() == [2, 1]
+    numbered = [*nodes[:2], node(3, "record_id", {"record_id_input": {"output_column_name": "n"}}, 2)]
+    assert load(*numbered).run("development", store=store).status == {1: "hit", 2: "hit", 3: "computed"}
+
+
 def test_unknown_mode_is_refused(load: Load) -> None:
     with pytest.raises(SelectionError, match="shop: mode 'turbo' is not available"):
         load(manual(1, {"a": [1]})).run("turbo")  # type: ignore[arg-type]
