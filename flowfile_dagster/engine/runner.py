@@ -320,8 +320,10 @@ class _Run:
     def _look_at_sources(self, node: FlowNode, state: SourceState) -> str:
         """The fingerprint of what a node reads; a source that cannot be read is that node's failure."""
         try:
-            state.update(source_state(self._sources(node)))
-            return self.nonce if Trait.VOLATILE in node.traits else self.fingerprint(node)
+            sources = self._sources(node)
+            state.update(source_state(sources))
+            is_volatile = Trait.VOLATILE in node.traits
+            return self.nonce if is_volatile else fingerprint_sources(sources, self.fingerprints.content_hash)
         except NODE_FAILURES as error:
             raise NodeError.from_exception(self.graph.location(node.node_id), error) from error
 

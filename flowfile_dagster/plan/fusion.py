@@ -32,9 +32,10 @@ def performance_segments(
     segments = {root: _segment(graph, root, reasons, place) for root in graph.nodes if root in reasons}
     bundles = find_bundles(graph, segments)
     for shared in set(bundles.values()):
-        del reasons[shared]
-    rebuilt = {root: replace(_segment(graph, root, reasons, place), bundle=bundles.get(root)) for root in reasons}
-    return in_bundle_order(rebuilt, list(graph.nodes))
+        del segments[shared], reasons[shared]
+    for root, shared in bundles.items():
+        segments[root] = replace(_segment(graph, root, reasons, place), bundle=shared)
+    return in_bundle_order(segments, list(graph.nodes))
 
 
 def _wanted_for_themselves(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -102,6 +103,11 @@ class _Wanted:
     segments: Mapping[int, Segment]
     targets: frozenset[int]
 
+    @cached_property
+    def served(self) -> Collection[int]:
+        """The roots that only others want."""
+        return self.segments.keys() - self.targets
+
 
 def is_found(
     graph: FlowGraph, segment: Segment, manifest: Manifest, ordered: Collection[int], *, is_target: bool
@@ -166,7 +172,7 @@ def _find(
         return _Finding(admission, admission.outcome)
     upstream = [findings[item.node_id].node_hash for item in admission.inputs]
     if Trait.VOLATILE in node.traits:
-        latest = state.latest(node) if node.node_id in wanted.segments.keys() - wanted.targets else None
+        latest = state.latest(node) if node.node_id in wanted.served else None
         if latest is not None and node.node_id in state.ordered and not latest.is_ordered:
             latest = None
         is_current = latest is not None and _is_made_of(latest, node, admission, upstream, state.hashes)
