@@ -87,25 +87,6 @@ def run_hand_written(name: str, data: Path, out: Path, engine: Engine, form: For
     return time.perf_counter() - start
 
 
-def run_dagster(job: str, folder: Path) -> float:
-    """A whole run in a multiprocess executor, on an instance with SQLite as `dagster dev` has."""
-    import warnings
-
-    warnings.simplefilter("ignore")
-    import dagster as dg
-
-    (folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    reconstructable = dg.build_reconstructable_job("tpch.assets", job)
-    config = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
-    with dg.DagsterInstance.get() as instance:
-        start = time.perf_counter()
-        result = dg.execute_job(reconstructable, instance, run_config=config)
-        seconds = time.perf_counter() - start
-    if not result.success:
-        raise MeasurementError(f"the job {job} failed")
-    return seconds
-
-
 def check(name: str, data: Path, out: Path, expected: Path) -> float:
     from tpch.check import check_results
 
@@ -117,7 +98,6 @@ def check(name: str, data: Path, out: Path, expected: Path) -> float:
 WORK: dict[str, Callable[[list[Any]], float]] = {
     "flow": lambda given: run_flow(Path(given[0]), given[1], Path(given[2])),
     "polars": lambda given: run_hand_written(given[0], Path(given[1]), Path(given[2]), given[3], given[4]),
-    "dagster": lambda given: run_dagster(given[0], Path(given[1])),
     "check": lambda given: check(given[0], *map(Path, given[1:])),
 }
 
@@ -142,10 +122,14 @@ def run_process(command: Sequence[str], environment: dict[str, str]) -> tuple[Me
     return Measured(seconds, usage.ru_maxrss / unit), text
 
 
-def run_own(work: str, *arguments: object, **variables: str) -> Measured:
+def run_own(work: str, *arguments: object) -> Measured:
     """Let a new process measure itself."""
-    command = [sys.executable, __file__, "--work", work, *map(str, arguments)]
-    whole, text = run_process(command, {**clean_environment(), **variables})
+    return run_telling([sys.executable, __file__, "--work", work, *map(str, arguments)], clean_environment())
+
+
+def run_telling(command: Sequence[str], environment: dict[str, str]) -> Measured:
+    """Run a program whose last line says how many seconds count."""
+    whole, text = run_process(command, environment)
     return Measured(float(text.splitlines()[-1]), whole.megabytes)
 
 
@@ -226,7 +210,8 @@ class Bench:
         modules = os.pathsep.join(filter(None, (str(Path(__file__).parent), os.environ.get("PYTHONPATH"))))
         variables = {"DAGSTER_HOME": str(folder), "BENCH_FOLDER": str(folder), "BENCH_DATA": str(self.data)}
         job = "hand_written_job" if program == DAGSTER_ASSETS else "flow_job"
-        return run_own("dagster", job, folder, **variables, PYTHONPATH=modules)
+        command = [sys.executable, "-m", "tpch.dagster_run", job, str(folder)]
+        return run_telling(command, {**clean_environment(), **variables, "PYTHONPATH": modules})
 
 
 # --- The tables ------------------------------------------------------------------------------------------------------
