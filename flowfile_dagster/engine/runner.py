@@ -31,9 +31,9 @@ from flowfile_dagster.plan.order import ordered_nodes
 from flowfile_dagster.plan.segments import Segment, delivers_table, passes_input_on, wanted_roots
 from flowfile_dagster.plan.sources import SourceState, check_unchanged, fingerprint_sources, source_state
 from flowfile_dagster.plan.stages import PlanInputs, Stage, is_found, plan_run
-from flowfile_dagster.store.fingerprints import FingerprintMemory
+from flowfile_dagster.store.fingerprints import FileMemory, FingerprintMemory
 from flowfile_dagster.store.index import Manifest, StoredTable, Written
-from flowfile_dagster.store.store import ResultStore
+from flowfile_dagster.store.store import SCHEMAS, ResultStore
 
 #: The inputs that take part, for each node of a segment that may run.
 Members: TypeAlias = Mapping[int, Sequence[Input]]
@@ -74,7 +74,8 @@ def run_segments(
     """
     wanted = frozenset(wanted_roots(segments))
     kept = frozenset(segment.root for segment in segments if delivers_table(graph, segment)) & wanted
-    run = _Run(NodeContext(graph, engine=engine), store, ref_key, engines or {}, ordered_nodes(graph, kept))
+    context = NodeContext(graph, engine=engine, found_schemas=FileMemory(store.base / SCHEMAS))
+    run = _Run(context, store, ref_key, engines or {}, ordered_nodes(graph, kept))
     plan = plan_run(graph, segments, targets, run.plan_inputs(), run.context)
     for _, stages in groupby(plan.stages, key=_bundle_of):
         for event in run.settle(list(stages), plan.targets):
@@ -191,7 +192,8 @@ class _Run:
         engine = "streaming" if engine == "auto" else engine
         rendezvous = Rendezvous(len(wanted), engine)
         shared = self._shared_frames([(stage.segment, members) for stage, members, _ in wanted])
-        context = BundledContext(self.graph, engine=engine, rendezvous=rendezvous, shared=shared)
+        memory = self.context.found_schemas
+        context = BundledContext(self.graph, engine=engine, found_schemas=memory, rendezvous=rendezvous, shared=shared)
 
         def finish(stage: Stage, members: Members, is_target: bool) -> list[NodeEvent]:
             try:

@@ -10,6 +10,7 @@ Layout under the base folder or URL::
 and on this machine, for a local store in the same folder::
 
     fingerprints/<aa>/<hash>.json          content hashes of source files, by path, size, times and inode
+    schemas/<aa>/<hash>.json               types that were looked for in the rows of source files, in the same way
     verified/<aa>/<hash>.json              the same for data files, so that each is read for its hash once
 """
 
@@ -41,6 +42,7 @@ from flowfile_dagster.store.objects import CopiedBlobs, ObjectFolder, copies_fol
 from flowfile_dagster.store.refs import Ref, ref_from_bytes, ref_name, ref_to_bytes, runs_folder
 
 FINGERPRINTS = "fingerprints"
+SCHEMAS = "schemas"
 VERIFIED = "verified"
 
 

@@ -120,6 +120,21 @@ def test_changed_source_file_recomputes_and_a_touched_one_does_not(load: Load, s
     assert load(*flow).run(store=store).status == {1: "computed", 2: "computed", 3: "hit"}
 
 
+def test_types_of_a_csv_file_are_looked_for_once_for_all_runs(load: Load, store: Path, tmp_path: Path) -> None:
+    source = tmp_path / "rows.csv"
+    source.write_text("day,n\n2024-01-31,1\n")
+    os.utime(source, (1, 1))
+    flow = load(read_csv(1, source), formula(2, 1, "b", "[n]"))
+    first = flow.run("performance", store=store)
+    (remembered,) = (store / "schemas").glob("*/*.json")
+    written = remembered.stat().st_mtime_ns
+    second = load(read_csv(1, source), formula(2, 1, "c", "[n]")).run("performance", store=store)
+    assert first.frame(2).schema == {"day": pl.Date, "n": pl.Int64, "b": pl.Int64}
+    assert second.frame(2).schema == {"day": pl.Date, "n": pl.Int64, "c": pl.Int64}
+    assert remembered.stat().st_mtime_ns == written
+    assert len(list((store / "schemas").glob("*/*.json"))) == 1
+
+
 def test_source_that_changes_while_it_is_read_fails_and_is_not_kept(
     load: Load, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
