@@ -63,7 +63,7 @@ for _name in _OF_A_STEP:
 for _path in sorted((Path(__file__).parent / "nodes").glob("[_a-z]*.py")):
     import_module(f"flowfile_dagster.nodes.{_path.stem}")
 
-# What every step asks about the installed packages takes longer than all else that it does of ours.
+# Every step asks these; to answer, every installed package's metadata is read.
 prediction_versions()
 node_type_names()
 

@@ -85,7 +85,10 @@ def _cheap_nodes(graph: FlowGraph, roots: Collection[int]) -> frozenset[int]:
 
 
 def _split_dear_fan_outs(graph: FlowGraph, reasons: dict[int, list[Reason]], cheap: frozenset[int]) -> None:
-    """Make a root of every node that would be built in more than one segment, unless it is cheap."""
+    """Make a root of every node that would be built in more than one segment, unless it is cheap.
+
+    Linear in what is planned: a node's homes are the segments that it is then built in.
+    """
     segments_of: dict[int, frozenset[int]] = {}
     for node_id in reversed(list(graph.nodes)):
         readers = [graph.nodes[reader] for reader in graph.consumers[node_id]]
