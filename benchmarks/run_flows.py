@@ -8,6 +8,7 @@ the `flowfile` command of an environment that has Flowfile, to measure that as w
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import platform
 import shutil
@@ -54,70 +55,59 @@ SLOW = frozenset({COLD, FIRST_SIGHT, FLOWFILE, DAGSTER_ASSETS})
 
 @dataclass(frozen=True)
 class Measured:
-    """What one process took."""
+    """What one process took. `cpu`: seconds of all its threads, which others on the machine disturb less."""
 
     seconds: float
     megabytes: float
+    cpu: float = math.nan
 
 
 class MeasurementError(Exception):
     """A measured program failed."""
 
 
-# --- What a process of its own does: seconds, without imports and without reading the flow file -----------------------
+# --- What a process of its own does: seconds and those of CPU, without imports and without reading the flow file ------
 
 
-def run_flow(path: Path, mode: ExecutionMode, store: Path) -> float:
+def now() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
+
+
+def since(start: tuple[float, float]) -> tuple[float, float]:
+    return time.perf_counter() - start[0], time.process_time() - start[1]
+
+
+def run_flow(path: Path, mode: ExecutionMode, store: Path) -> tuple[float, float]:
     from flowfile_dagster import load_flow
 
     flow = load_flow(path)
-    start = time.perf_counter()
+    start = now()
     run = flow.run(mode=mode, store=store)
-    seconds = time.perf_counter() - start
+    spent = since(start)
     if not run.is_success:
         raise MeasurementError("; ".join(str(error) for error in run.errors.values()))
-    return seconds
+    return spent
 
 
-def run_hand_written(name: str, data: Path, out: Path, engine: Engine, form: Form) -> float:
+def run_hand_written(name: str, data: Path, out: Path, engine: Engine, form: Form) -> tuple[float, float]:
     from tpch import hand_written
 
-    start = time.perf_counter()
+    start = now()
     hand_written.run(name, data, out, engine, form)
-    return time.perf_counter() - start
+    return since(start)
 
 
-def run_dagster(job: str, folder: Path) -> float:
-    """A whole run in a multiprocess executor, on an instance with SQLite as `dagster dev` has."""
-    import warnings
-
-    warnings.simplefilter("ignore")
-    import dagster as dg
-
-    (folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    reconstructable = dg.build_reconstructable_job("tpch.assets", job)
-    config = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
-    with dg.DagsterInstance.get() as instance:
-        start = time.perf_counter()
-        result = dg.execute_job(reconstructable, instance, run_config=config)
-        seconds = time.perf_counter() - start
-    if not result.success:
-        raise MeasurementError(f"the job {job} failed")
-    return seconds
-
-
-def check(name: str, data: Path, out: Path, expected: Path) -> float:
+def check(name: str, data: Path, out: Path, expected: Path) -> tuple[float, float]:
     from tpch.check import check_results
 
-    start = time.perf_counter()
+    start = now()
     check_results(name, data, out, expected)
-    return time.perf_counter() - start
+    return since(start)
 
 
-WORK: dict[str, Callable[[list[Any]], float]] = {
+WORK: dict[str, Callable[[list[Any]], tuple[float, float]]] = {
     "flow": lambda given: run_flow(Path(given[0]), given[1], Path(given[2])),
     "polars": lambda given: run_hand_written(given[0], Path(given[1]), Path(given[2]), given[3], given[4]),
-    "dagster": lambda given: run_dagster(given[0], Path(given[1])),
     "check": lambda given: check(given[0], *map(Path, given[1:])),
 }
 
@@ -142,11 +132,16 @@ def run_process(command: Sequence[str], environment: dict[str, str]) -> tuple[Me
     return Measured(seconds, usage.ru_maxrss / unit), text
 
 
-def run_own(work: str, *arguments: object, **variables: str) -> Measured:
+def run_own(work: str, *arguments: object) -> Measured:
     """Let a new process measure itself."""
-    command = [sys.executable, __file__, "--work", work, *map(str, arguments)]
-    whole, text = run_process(command, {**clean_environment(), **variables})
-    return Measured(float(text.splitlines()[-1]), whole.megabytes)
+    return run_telling([sys.executable, __file__, "--work", work, *map(str, arguments)], clean_environment())
+
+
+def run_telling(command: Sequence[str], environment: dict[str, str]) -> Measured:
+    """Run a program whose last line says how many seconds count, and of CPU."""
+    whole, text = run_process(command, environment)
+    seconds, *cpu = map(float, text.splitlines()[-1].split())
+    return Measured(seconds, whole.megabytes, *cpu)
 
 
 def clean_environment() -> dict[str, str]:
@@ -226,7 +221,8 @@ class Bench:
         modules = os.pathsep.join(filter(None, (str(Path(__file__).parent), os.environ.get("PYTHONPATH"))))
         variables = {"DAGSTER_HOME": str(folder), "BENCH_FOLDER": str(folder), "BENCH_DATA": str(self.data)}
         job = "hand_written_job" if program == DAGSTER_ASSETS else "flow_job"
-        return run_own("dagster", job, folder, **variables, PYTHONPATH=modules)
+        command = [sys.executable, "-m", "tpch.dagster_run", job, str(folder)]
+        return run_telling(command, {**clean_environment(), **variables, "PYTHONPATH": modules})
 
 
 # --- The tables ------------------------------------------------------------------------------------------------------
@@ -252,18 +248,24 @@ class Results:
     def seconds(self, name: str, program: str) -> float:
         return statistics.median(measured.seconds for measured in self._found[name, program])
 
+    def cpu(self, name: str, program: str) -> float:
+        return statistics.median(measured.cpu for measured in self._found[name, program])
+
     def megabytes(self, name: str, program: str) -> float:
         return statistics.median(measured.megabytes for measured in self._found[name, program])
 
     def best_hand_written(self, name: str) -> str:
-        there = [program for program in (*HAND_WRITTEN, *TOGETHER) if self.has(name, program)]
-        return min(there, key=lambda program: self.seconds(name, program))
+        return min(self.hand_written(name), key=lambda program: self.seconds(name, program))
+
+    def hand_written(self, name: str) -> list[str]:
+        return [program for program in (*HAND_WRITTEN, *TOGETHER) if self.has(name, program)]
 
 
 def engine_table(results: Results, names: Iterable[str]) -> list[str]:
     lines = [
-        f"| flow | {MODE} | Polars by hand | ratio | in form | {FIRST_SIGHT} | {COLD} | warm | MB: {MODE} | by hand |",
-        "| --- | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |",
+        f"| flow | {MODE} | Polars by hand | ratio | in form | ratio of CPU "
+        f"| {FIRST_SIGHT} | {COLD} | warm | MB: {MODE} | by hand |",
+        "| --- | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name in names:
         hand = results.best_hand_written(name)
@@ -271,8 +273,10 @@ def engine_table(results: Results, names: Iterable[str]) -> list[str]:
             results.seconds(name, program) for program in (MODE, hand, FIRST_SIGHT, COLD, WARM)
         )
         memory = [results.megabytes(name, program) for program in (MODE, hand)]
+        cpu = results.cpu(name, MODE) / min(results.cpu(name, program) for program in results.hand_written(name))
         lines.append(
-            f"| {name} | {ours:.3f} s | {by_hand:.3f} s | {ours / by_hand:.2f} | {hand.removeprefix('polars ')} "
+            f"| {name} | {ours:.3f} s | {by_hand:.3f} s | {ours / by_hand:.2f} "
+            f"| {hand.removeprefix('polars ')} | {cpu:.2f} "
             f"| {first:.3f} s | {cold:.3f} s | {warm:.3f} s | {memory[0]:.0f} | {memory[1]:.0f} |"
         )
     return lines
@@ -380,7 +384,7 @@ def parse_options() -> argparse.Namespace:
 def main() -> None:
     options = parse_options()
     if options.work:
-        print(WORK[options.work[0]](options.work[1:]))
+        print(*WORK[options.work[0]](options.work[1:]))
         return
     deadline = time.monotonic() + options.minutes * 60
     scale = QUICK_SCALE if options.quick else options.scale

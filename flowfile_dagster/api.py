@@ -139,7 +139,7 @@ class FlowRun:
         self.status: dict[int, NodeStatus] = {}
         self.errors: dict[int, NodeError] = {}
         self._manifests: dict[int, Manifest] = {}
-        self._names = node_names(flow.graph)
+        self._names = flow.names
         opened = store if isinstance(store, ResultStore) else ResultStore(store or self._own_folder())
         self.store = opened.of_run(uuid4().hex)
 

@@ -1,9 +1,10 @@
-"""Facts about the versions of the libraries below us; the only reader of a version number."""
+"""Facts about the installed packages; the only reader of a version number."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 
 #: Results may differ between major versions of Polars, so it enters the node hash.
 POLARS_MAJOR = version("polars").partition(".")[0]
@@ -13,14 +14,20 @@ _EXTRAS = ("fastexcel", "openpyxl", "pl-fuzzy-frame-match", "polars-ds", "polars
 
 
 @cache
+def foreign_node_types() -> Mapping[str, EntryPoint]:
+    """Where third parties' node types are, by type name. Asked once: it reads what each installed package declares."""
+    return {entry.name: entry for entry in entry_points(group="flowfile_dagster.nodes")}
+
+
+@cache
 def prediction_versions() -> dict[str, str]:
     """What a compiled flow depends on, with versions: another set of these predicts anew.
 
     Besides our own libraries these are the optional ones, and the packages that bring node types.
     """
     found = {name: version(name) for name in _OWN} | {name: _version_or_nothing(name) for name in _EXTRAS}
-    for entry in entry_points(group="flowfile_dagster.nodes"):
-        found[f"node type {entry.name}"] = f"{entry.value} {entry.dist.version if entry.dist else ''}"
+    for name, entry in foreign_node_types().items():
+        found[f"node type {name}"] = f"{entry.value} {entry.dist.version if entry.dist else ''}"
     return found
 
 

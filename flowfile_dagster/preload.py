@@ -1,4 +1,4 @@
-"""What a fork server imports before it forks: the modules that every step needs. Imports only, no work.
+"""What a fork server imports before it forks: the modules that every step needs. Imports, and no work on data.
 
 Give its name to Dagster's multiprocess executor::
 
@@ -26,10 +26,13 @@ import pyarrow
 import sqlalchemy.orm
 
 import flowfile_dagster.orchestration.definitions
+from flowfile_dagster.compat import prediction_versions
+from flowfile_dagster.nodes import node_type_names
 
 #: What a step of Dagster's multiprocess executor imports besides: most of it belongs to its instance. Nothing is public
 #: that would import it, so the names are texts, and one that another version of Dagster does not have is left out.
 _OF_A_STEP = (
+    "dagster._core.definitions.external_asset",
     "dagster._core.definitions.repository_definition.repository_data_builder",
     "dagster._core.executor.multiprocess",
     "dagster._core.instance.factory",
@@ -44,15 +47,24 @@ _OF_A_STEP = (
     "dagster._core.storage.migration.utils",
     "dagster._core.storage.sqlite_storage",
     "dagster._core.system_config.composite_descent",
+    "dagster._core.types.primitive_mapping",
+    "dagster._core.types.transform_typing",
+    "dagster._core.workspace.autodiscovery",
     "dagster._grpc.impl",
     "dagster._scheduler.scheduler",
+    "dagster._utils.test.definitions",
+    "upath.implementations.local",
 )
 for _name in _OF_A_STEP:
     with suppress(ImportError):
         import_module(_name)
 
 # Our own node types only: what third parties bring is not ours to run here.
-for _path in sorted((Path(__file__).parent / "nodes").glob("[a-z]*.py")):
+for _path in sorted((Path(__file__).parent / "nodes").glob("[_a-z]*.py")):
     import_module(f"flowfile_dagster.nodes.{_path.stem}")
+
+# Every step asks these; to answer, every installed package's metadata is read.
+prediction_versions()
+node_type_names()
 
 __all__ = ["alembic", "dagster", "flowfile_dagster", "polars", "pyarrow", "sqlalchemy"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import polars as pl
 
@@ -17,6 +18,19 @@ def schema_to_json(schema: pl.Schema) -> list[list[str]]:
 def schema_from_json(columns: Iterable[Iterable[str]]) -> pl.Schema:
     """The reverse of `schema_to_json`."""
     return pl.Schema([(name, parse_dtype(text)) for name, text in columns])
+
+
+def rowless(schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    """A frame with these columns and no rows.
+
+    `pl.LazyFrame(schema=…)` does the same, but makes every column anew, which takes four times as long.
+    """
+    return pl.DataFrame([_empty_column(dtype).alias(name) for name, dtype in schema.items()]).lazy()
+
+
+@lru_cache(maxsize=4096)
+def _empty_column(dtype: pl.DataType) -> pl.Series:
+    return pl.Series("", [], dtype=dtype)
 
 
 def explain_difference(expected: pl.Schema, actual: pl.Schema) -> str | None:

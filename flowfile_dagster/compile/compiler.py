@@ -42,8 +42,8 @@ from flowfile_dagster.plan.node_hash import settings_hash
 from flowfile_dagster.plan.segments import Segment, development_segments
 from flowfile_dagster.plan.sources import fingerprint_sources
 from flowfile_dagster.plan.stages import PlanInputs, Stage, plan_run
-from flowfile_dagster.store.fingerprints import FingerprintMemory, stat_signature
-from flowfile_dagster.store.store import ResultStore
+from flowfile_dagster.store.fingerprints import FileMemory, FingerprintMemory, stat_signature
+from flowfile_dagster.store.store import SCHEMAS, ResultStore
 
 _MAX_WATCHED_FOLDERS = 1000
 
@@ -73,7 +73,8 @@ def _compile(
     document: FlowDocument, graph: FlowGraph, checked: Mapping[str, bool], store: ResultStore | None
 ) -> CompiledFlow:
     names = node_names(graph)
-    context = NodeContext(graph, is_prediction=True)
+    found_schemas = FileMemory(store.base / SCHEMAS) if store else None
+    context = NodeContext(graph, is_prediction=True, found_schemas=found_schemas)
     unread: list[Path] = []
     stages = _stored_stages(graph, store, unread) if store else {}
     predictions = predict_graph(graph, context, {node_id: _schemas(stage) for node_id, stage in stages.items()})

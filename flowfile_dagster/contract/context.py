@@ -48,3 +48,10 @@ class BuildContext(PathResolver, Protocol):
     def schema_of(self, frame: pl.LazyFrame) -> pl.Schema:
         """The schema of a frame that the node was given, without planning again what is above it where it is known."""
         ...
+
+    def recall_schema(self, path: Path, question: str, find: Callable[[], pl.Schema]) -> pl.Schema:
+        """What `find` finds in the rows of a file; it is not asked again as long as file and `question` are the same.
+
+        `question`: everything besides the file that the answer depends on.
+        """
+        ...

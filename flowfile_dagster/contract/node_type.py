@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 import polars as pl
 
 from flowfile_dagster.columns.lineage import ColumnLineage
+from flowfile_dagster.columns.schema import rowless
 from flowfile_dagster.contract.chart import Chart
 from flowfile_dagster.contract.context import BuildContext, PathResolver
 from flowfile_dagster.contract.settings import NodeSettings
@@ -150,7 +151,7 @@ class NodeType(Generic[SettingsT]):
         count = len(self.handles(settings))
         if any(schema is None for schema in inputs):
             return {f"output-{i}": None for i in range(count)}
-        empty = [pl.LazyFrame(schema=schema) for schema in inputs]
+        empty = [rowless(schema) for schema in inputs if schema is not None]
         frames = by_handle(self.build(settings, empty, context))
         return {handle: _settled_schema(frame, context, runs=bool(inputs)) for handle, frame in frames.items()}
 

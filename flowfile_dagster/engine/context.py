@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import TypeAlias
 
 import polars as pl
 
+from flowfile_dagster.columns.schema import schema_from_json, schema_to_json
 from flowfile_dagster.contract.settings import ParameterValue
 from flowfile_dagster.engine.collect import Engine, collect
 from flowfile_dagster.engine.rendezvous import Rendezvous
 from flowfile_dagster.flow.graph import FlowGraph
+from flowfile_dagster.store.fingerprints import FileMemory
 
 #: The frames of a node by handle.
 NodeFrames: TypeAlias = Mapping[str, pl.LazyFrame]
@@ -20,12 +23,16 @@ NodeFrames: TypeAlias = Mapping[str, pl.LazyFrame]
 
 @dataclass(frozen=True)
 class NodeContext:
-    """The `BuildContext` of the nodes of one flow. `known_schemas` are by identity of the frame."""
+    """The `BuildContext` of the nodes of one flow. `known_schemas` are by identity of the frame.
+
+    `found_schemas` remembers what was found in files; without it each is looked into.
+    """
 
     graph: FlowGraph
     is_prediction: bool = False
     engine: Engine = "in-memory"
     keeps_order: bool = True
+    found_schemas: FileMemory | None = None
     known_schemas: Mapping[int, pl.Schema] = field(default_factory=dict[int, pl.Schema])
 
     @property
@@ -49,6 +56,14 @@ class NodeContext:
     def schema_of(self, frame: pl.LazyFrame) -> pl.Schema:
         """The schema of a frame."""
         return self.known_schemas.get(id(frame)) or frame.collect_schema()
+
+    def recall_schema(self, path: Path, question: str, find: Callable[[], pl.Schema]) -> pl.Schema:
+        """What `find` finds in a file, remembered as long as the file, `question` and Polars are the same."""
+        if self.found_schemas is None:
+            return find()
+        asked = f"polars {pl.__version__}\n{question}"
+        text = self.found_schemas.recall(path, asked, lambda: json.dumps(schema_to_json(find())))
+        return schema_from_json(json.loads(text))
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,12 @@ from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
 from flowfile_dagster.flow.wiring import Input
 from flowfile_dagster.plan.node_hash import NodeHashes, explain_miss, recipe_hash
 from flowfile_dagster.plan.order import ordered_nodes
-from flowfile_dagster.plan.segments import Segment, delivers_table, passes_input_on
+from flowfile_dagster.plan.segments import Segment, delivers_table, passes_input_on, wanted_roots
 from flowfile_dagster.plan.sources import SourceState, check_unchanged, fingerprint_sources, source_state
 from flowfile_dagster.plan.stages import PlanInputs, Stage, is_found, plan_run
-from flowfile_dagster.store.fingerprints import FingerprintMemory
+from flowfile_dagster.store.fingerprints import FileMemory, FingerprintMemory
 from flowfile_dagster.store.index import Manifest, StoredTable, Written
-from flowfile_dagster.store.store import ResultStore
+from flowfile_dagster.store.store import SCHEMAS, ResultStore
 
 #: The inputs that take part, for each node of a segment that may run.
 Members: TypeAlias = Mapping[int, Sequence[Input]]
@@ -72,8 +72,10 @@ def run_segments(
     Yields:
         Events for each target, and for each segment that had to run for them, in topological order.
     """
-    stored = frozenset(segment.root for segment in segments if delivers_table(graph, segment))
-    run = _Run(NodeContext(graph, engine=engine), store, ref_key, engines or {}, ordered_nodes(graph, stored))
+    wanted = frozenset(wanted_roots(segments))
+    kept = frozenset(segment.root for segment in segments if delivers_table(graph, segment)) & wanted
+    context = NodeContext(graph, engine=engine, found_schemas=FileMemory(store.base / SCHEMAS))
+    run = _Run(context, store, ref_key, engines or {}, ordered_nodes(graph, kept))
     plan = plan_run(graph, segments, targets, run.plan_inputs(), run.context)
     for _, stages in groupby(plan.stages, key=_bundle_of):
         for event in run.settle(list(stages), plan.targets):
@@ -106,7 +108,7 @@ class _Run:
         return self.context.graph
 
     def plan_inputs(self) -> PlanInputs:
-        return PlanInputs(self.store.find, self.latest, self.fingerprint, self.identities)
+        return PlanInputs(self.store.find, self.latest, self.fingerprint, self.identities, self.ordered)
 
     def latest(self, node: FlowNode) -> Manifest | None:
         ref = self.store.latest(self.ref_key(node))
@@ -190,7 +192,8 @@ class _Run:
         engine = "streaming" if engine == "auto" else engine
         rendezvous = Rendezvous(len(wanted), engine)
         shared = self._shared_frames([(stage.segment, members) for stage, members, _ in wanted])
-        context = BundledContext(self.graph, engine=engine, rendezvous=rendezvous, shared=shared)
+        memory = self.context.found_schemas
+        context = BundledContext(self.graph, engine=engine, found_schemas=memory, rendezvous=rendezvous, shared=shared)
 
         def finish(stage: Stage, members: Members, is_target: bool) -> list[NodeEvent]:
             try:
@@ -264,7 +267,7 @@ class _Run:
         parts, recipe = self._identify(members, state)
         node_hash, fused = self.hashes[segment.root], _fused(segment, members)
         found = self.store.find(node_hash) or (self._adopt(node_hash, recipe, parts) if recipe else None)
-        if found is not None and is_found(self.graph, segment, found, is_target=is_target):
+        if found is not None and is_found(self.graph, segment, found, self.ordered, is_target=is_target):
             self._keep(segment.root, found)
             return NodeReused(segment.root, found, fused)
         previous = self.latest(self.graph.nodes[segment.root])
@@ -283,6 +286,7 @@ class _Run:
             open_handles=result.open_handles,
             written=result.written,
             seconds=seconds,
+            is_ordered=segment.root in self.ordered,
         )
         self._keep(segment.root, manifest)
         return NodeComputed(segment.root, manifest, why, seconds, fused, str(damage or ""))
@@ -318,8 +322,10 @@ class _Run:
     def _look_at_sources(self, node: FlowNode, state: SourceState) -> str:
         """The fingerprint of what a node reads; a source that cannot be read is that node's failure."""
         try:
-            state.update(source_state(self._sources(node)))
-            return self.nonce if Trait.VOLATILE in node.traits else self.fingerprint(node)
+            sources = self._sources(node)
+            state.update(source_state(sources))
+            is_volatile = Trait.VOLATILE in node.traits
+            return self.nonce if is_volatile else fingerprint_sources(sources, self.fingerprints.content_hash)
         except NODE_FAILURES as error:
             raise NodeError.from_exception(self.graph.location(node.node_id), error) from error
 
@@ -335,6 +341,7 @@ class _Run:
             open_handles=found.open_handles,
             written=found.written,
             seconds=found.seconds,
+            is_ordered=found.is_ordered,
         )
 
     def _compute(self, segment: Segment, members: Members, context: NodeContext, *, is_target: bool) -> _Result:

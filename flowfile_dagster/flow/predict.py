@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from flowfile_dagster.columns.lineage import ColumnLineage, ColumnOrigin
+from flowfile_dagster.columns.schema import rowless
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import NODE_FAILURES, MaybeSchema
 from flowfile_dagster.contract.output_fields import apply_output_fields, output_fields_lineage
@@ -126,6 +127,6 @@ def _apply_output_fields(
     for handle in output_field_handles(node):
         schema = schemas.get(handle)
         if schema is not None:
-            result = apply_output_fields(config, pl.LazyFrame(schema=schema)).collect_schema()
+            result = apply_output_fields(config, rowless(schema)).collect_schema()
             schemas[handle] = result
             lineage[handle] = output_fields_lineage(config, lineage.get(handle), result)

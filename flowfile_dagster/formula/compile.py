@@ -12,6 +12,7 @@ import polars as pl
 from polars_expr_transformer import build_func
 from polars_expr_transformer.exceptions import ExpressionSyntaxError
 
+from flowfile_dagster.columns.schema import rowless
 from flowfile_dagster.errors import FormulaError, MissingColumnError
 from flowfile_dagster.formula.tree import TypeOf, evaluate_tree
 
@@ -171,7 +172,7 @@ def _type_of(expression: pl.Expr, columns: _Columns) -> pl.DataType | None:
 
 @lru_cache(maxsize=4096)
 def _rowless(columns: _Columns) -> pl.LazyFrame:
-    return pl.LazyFrame(schema=dict(columns))
+    return rowless(dict(columns))
 
 
 def _explain_parse_failure(formula: str, error: Exception) -> str:

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from flowfile_dagster.compat import foreign_node_types
 from flowfile_dagster.contract.node_type import NodeType
-
-ENTRY_POINT_GROUP = "flowfile_dagster.nodes"
 
 
 @cache
 def node_type_names() -> tuple[str, ...]:
     """All type names that can run, sorted: our own modules and third parties' entry points."""
     own = {path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_")}
-    return tuple(sorted(own | {entry.name for entry in entry_points(group=ENTRY_POINT_GROUP)}))
+    return tuple(sorted(own | foreign_node_types().keys()))
 
 
 @cache
@@ -42,9 +40,8 @@ def find_node_type(name: str) -> NodeType[Any]:
 
 
 def _load(name: str) -> NodeType[Any]:
-    for entry in entry_points(group=ENTRY_POINT_GROUP):
-        if entry.name == name:
-            return _instance(entry.load(), name)
+    if name in foreign_node_types():
+        return _instance(foreign_node_types()[name].load(), name)
     module = import_module(f"{__name__}.{name}")
     for member in vars(module).values():
         if isinstance(member, type) and issubclass(member, NodeType) and member.__module__ == module.__name__:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from flowfile_dagster.columns.schema import rowless
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.errors import SettingsError
 from flowfile_dagster.nodes._columns import require_columns
@@ -63,7 +64,7 @@ def build_aggregation(name: str, column: str, schema: pl.Schema, field: str) -> 
     check_operand(name, column, dtype, field)
     expression = _expression(name, pl.col(column), dtype)
     try:
-        pl.LazyFrame(schema={column: dtype}).select(expression).collect_schema()
+        rowless({column: dtype}).select(expression).collect_schema()
     except pl.exceptions.PolarsError as error:
         reason = str(error).partition("\n")[0]
         raise SettingsError(field, f"{name} of column {column!r} ({dtype}) is not possible: {reason}") from error

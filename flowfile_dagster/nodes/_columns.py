@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from flowfile_dagster.columns.schema import rowless
 from flowfile_dagster.errors import DuplicateColumnError, MissingColumnError
 
 
@@ -41,7 +42,7 @@ def common_dtype(dtypes: Iterable[pl.DataType]) -> pl.DataType | None:
     distinct = list(dict.fromkeys(dtypes))
     if len({dtype.is_nested() for dtype in distinct if not isinstance(dtype, pl.Null)}) > 1:
         return None
-    frames = [pl.LazyFrame(schema={"column": dtype}) for dtype in distinct]
+    frames = [rowless({"column": dtype}) for dtype in distinct]
     try:
         return pl.concat(frames, how="vertical_relaxed").collect_schema()["column"]
     except pl.exceptions.PolarsError:

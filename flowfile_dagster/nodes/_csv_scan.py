@@ -130,7 +130,7 @@ def scan_delimited(table: CsvTable, source: CsvSource, context: BuildContext) ->
         try:
             if isinstance(source.scanned, bytes):
                 return context.collect(_scan(table, source, **options)).lazy()
-            options = _with_found_types(table, source, options)
+            options = _with_found_types(table, source, options, context)
             strict = _scan(table, source, **options)
             context.collect(strict.head(1))
         except DuplicateError as error:
@@ -144,14 +144,19 @@ def scan_delimited(table: CsvTable, source: CsvSource, context: BuildContext) ->
     raise DataError(_explain(str(failure), source.label)) from failure
 
 
-def _with_found_types(table: CsvTable, source: CsvSource, options: dict[str, Any]) -> dict[str, Any]:
+def _with_found_types(
+    table: CsvTable, source: CsvSource, options: dict[str, Any], context: BuildContext
+) -> dict[str, Any]:
     """The options with the types that they find in a single file: Polars then looks once, not for every plan.
 
-    Of several files each has its own header, which given types would overrule.
+    Looking for dates in 10,000 rows takes it a quarter of a second. Of several files each has its own header, which
+    given types would overrule.
     """
     if isinstance(source.scanned, (str, bytes)) or len(source.scanned) != 1:
         return options
-    found = _scan(table, source, **options).collect_schema()
+    question = f"{table.model_dump_json()}\n{source.include_file_paths}\n{options}"
+    scan = _scan(table, source, **options)
+    found = context.recall_schema(Path(source.scanned[0]), question, scan.collect_schema)
     types = {name: dtype for name, dtype in found.items() if name != source.include_file_paths}
     return {**options, "infer_schema_length": 0, "schema": types}
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import polars as pl
 
 from flowfile_dagster.columns.lineage import ColumnLineage, ColumnOrigin, identity_lineage
+from flowfile_dagster.columns.schema import rowless
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import MaybeSchema, NodeType, Trait
 from flowfile_dagster.contract.settings import FormulaText, NodeSettings, SettingsBlock
@@ -87,7 +88,7 @@ class Formula(NodeType[FormulaSettings]):
         computed = {name: dtype for name, _, dtype in _columns(settings, schema)}
         formulas = [entry.function for _, entry in settings.active_entries()]
         if not all(is_planned_right(text, dtype) for text in formulas for dtype in computed.values()):
-            empty = self.build(settings, [pl.LazyFrame(schema=schema)], context)
+            empty = self.build(settings, [rowless(schema)], context)
             return {"output-0": context.collect(empty).schema}
         return {"output-0": pl.Schema({**schema, **computed})}
 

@@ -8,7 +8,7 @@ right key leaves behind in Flowfile. Rows come in the order of the left (right j
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import polars as pl
@@ -16,6 +16,7 @@ from pydantic import Field, field_validator, model_validator
 
 from flowfile_dagster.columns.dtypes import generic_group
 from flowfile_dagster.columns.lineage import ColumnLineage, ColumnOrigin, identity_lineage
+from flowfile_dagster.columns.schema import rowless
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import TWO_INPUTS, NodeType, Trait
 from flowfile_dagster.contract.settings import ColumnList, NodeSettings, SettingsBlock, TextOrEmpty
@@ -105,10 +106,7 @@ class Join(NodeType[JoinSettings]):
             return left.join(keys, left_on=left_on, right_on=right_on, how=how, maintain_order=order)
         sides = _sides(settings, *schemas)
         names = working_names(sides)
-        left, right = (
-            frame.select(pl.col(source).alias(name) for source, name in side_names.items())
-            for frame, side_names in zip(frames, names)
-        )
+        left, right = map(_renamed, frames, schemas, names)
         left_on, right_on = [names[0][pair.left_col] for pair in pairs], [names[1][pair.right_col] for pair in pairs]
         if how == "right":
             left, right, left_on, right_on = right, left, right_on, left_on
@@ -128,6 +126,13 @@ class Join(NodeType[JoinSettings]):
             return identity_lineage(output)
         columns = _output(how, *_sides(settings, inputs[0], inputs[1]))
         return {column.name: (ColumnOrigin(number, column.source),) for number, column in columns}
+
+
+def _renamed(frame: pl.LazyFrame, schema: pl.Schema, names: Mapping[str, str]) -> pl.LazyFrame:
+    """The columns of a side that take part, under their names during the join."""
+    if list(names.items()) == [(name, name) for name in schema]:
+        return frame
+    return frame.select(pl.col(source).alias(name) for source, name in names.items())
 
 
 def _sides(settings: JoinSettings, left: pl.Schema, right: pl.Schema) -> tuple[JoinSide, JoinSide]:
@@ -171,7 +176,7 @@ def _check_keys(settings: JoinSettings, left: pl.Schema, right: pl.Schema) -> No
 
 def _can_join(left: pl.DataType, right: pl.DataType) -> bool:
     try:
-        frames = [pl.LazyFrame(schema={"key": dtype}) for dtype in (left, right)]
+        frames = [rowless({"key": dtype}) for dtype in (left, right)]
         frames[0].join(frames[1], on="key").collect_schema()
     except pl.exceptions.PolarsError:
         return False

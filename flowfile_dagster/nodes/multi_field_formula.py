@@ -15,6 +15,7 @@ import polars as pl
 
 from flowfile_dagster.columns.dtypes import base_name
 from flowfile_dagster.columns.lineage import ColumnLineage, ColumnOrigin, identity_lineage
+from flowfile_dagster.columns.schema import rowless
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import MaybeSchema, NodeType, Trait
 from flowfile_dagster.contract.settings import FormulaText, NodeSettings
@@ -85,7 +86,7 @@ class MultiFieldFormula(NodeType[MultiFieldFormulaSettings]):
         columns = _columns(settings.multi_field_formula_input, schema)
         formula = settings.multi_field_formula_input.formula
         if not all(is_planned_right(formula, dtype) for _, dtype in columns.values()):
-            empty = self.build(settings, [pl.LazyFrame(schema=schema)], context)
+            empty = self.build(settings, [rowless(schema)], context)
             return {"output-0": context.collect(empty).schema}
         return {"output-0": pl.Schema({**schema, **{name: dtype for name, (_, dtype) in columns.items()}})}
 

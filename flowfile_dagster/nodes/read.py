@@ -191,7 +191,7 @@ def _locate(file: ReceivedFile, paths: PathResolver) -> Located:
         return Located(without_secrets(file.path), (), file.path)
     if file.scan_mode == "directory":
         return _located_set(resolve_pattern(file.path, paths), _FOLDER_EXTENSIONS[file.file_type])
-    path = paths.resolve_path(with_name(file.path, file.name)).resolve()
+    path = paths.resolve_path(with_name(file.path, file.name))
     if path.is_dir() and file.file_type in _LAZY_TYPES:
         pattern = str(Path(glob.escape(str(path)), "**", "*"))
         return Located(str(path), files_below(path), str(path), is_folder=True, pattern=pattern)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from flowfile_dagster.columns.lineage import ColumnLineage, identity_lineage
+from flowfile_dagster.columns.schema import rowless
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import MaybeSchema, NodeType, Trait
 from flowfile_dagster.contract.settings import FlagOrFalse, NodeSettings, SettingsBlock
@@ -69,7 +70,7 @@ class RecordId(NodeType[RecordIdSettings]):
         numbering = settings.record_id_input
         _check_columns(numbering, schema)
         groups = pl.Schema({column: schema[column] for column in numbering.groups})
-        numbered = _numbered(numbering, pl.LazyFrame(schema=groups), groups).collect_schema()
+        numbered = _numbered(numbering, rowless(groups), groups).collect_schema()
         name = numbering.output_column_name
         return {"output-0": pl.Schema({name: numbered[name], **schema})}
 

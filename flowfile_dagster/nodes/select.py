@@ -15,6 +15,7 @@ import polars as pl
 
 from flowfile_dagster.columns.casting import cast_column
 from flowfile_dagster.columns.lineage import ColumnLineage, ColumnOrigin
+from flowfile_dagster.columns.schema import rowless
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import MaybeSchema, NodeType, Trait
 from flowfile_dagster.contract.settings import NodeSettings, SelectColumn
@@ -65,7 +66,7 @@ class Select(NodeType[SelectSettings]):
         casts = {entry.old_name: cast for entry in columns if (cast := _cast(entry, schema)) is not None}
         types: dict[str, pl.DataType] = dict(schema)
         if casts:
-            read = pl.LazyFrame(schema={name: schema[name] for name in casts})
+            read = rowless({name: schema[name] for name in casts})
             types.update(read.select(casts.values()).collect_schema())
         return {"output-0": pl.Schema((entry.new_name, types[entry.old_name]) for entry in columns)}
 

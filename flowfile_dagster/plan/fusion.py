@@ -32,9 +32,10 @@ def performance_segments(
     segments = {root: _segment(graph, root, reasons, place) for root in graph.nodes if root in reasons}
     bundles = find_bundles(graph, segments)
     for shared in set(bundles.values()):
-        del reasons[shared]
-    rebuilt = {root: replace(_segment(graph, root, reasons, place), bundle=bundles.get(root)) for root in reasons}
-    return in_bundle_order(rebuilt, list(graph.nodes))
+        del segments[shared], reasons[shared]
+    for root, shared in bundles.items():
+        segments[root] = replace(_segment(graph, root, reasons, place), bundle=shared)
+    return in_bundle_order(segments, list(graph.nodes))
 
 
 def _wanted_for_themselves(
@@ -84,7 +85,10 @@ def _cheap_nodes(graph: FlowGraph, roots: Collection[int]) -> frozenset[int]:
 
 
 def _split_dear_fan_outs(graph: FlowGraph, reasons: dict[int, list[Reason]], cheap: frozenset[int]) -> None:
-    """Make a root of every node that would be built in more than one segment, unless it is cheap."""
+    """Make a root of every node that would be built in more than one segment, unless it is cheap.
+
+    Linear in what is planned: a node's homes are the segments that it is then built in.
+    """
     segments_of: dict[int, frozenset[int]] = {}
     for node_id in reversed(list(graph.nodes)):
         readers = [graph.nodes[reader] for reader in graph.consumers[node_id]]

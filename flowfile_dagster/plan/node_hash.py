@@ -54,18 +54,19 @@ class NodeHashes:
 
     def __init__(self) -> None:
         self._settings: dict[int, str] = {}
-        self._identities: dict[tuple[object, ...], NodeIdentity] = {}
+        self._identities: dict[int, tuple[object, NodeIdentity]] = {}
 
     def identify(self, node: FlowNode, inputs: Sequence[Input], upstream: Sequence[str], sources: str) -> NodeIdentity:
         """The identity of a node; arguments as for `hash_parts`."""
-        asked = (node.node_id, tuple(inputs), tuple(upstream), sources)
-        known = self._identities.get(asked)
-        if known is None:
+        asked = (tuple(inputs), tuple(upstream), sources)
+        last, identity = self._identities.get(node.node_id, (None, None))
+        if identity is None or last != asked:
             if node.node_id not in self._settings:
                 self._settings[node.node_id] = settings_hash(node)
             parts = hash_parts(self._settings[node.node_id], inputs, upstream, sources)
-            known = self._identities[asked] = NodeIdentity(parts, combine(parts))
-        return known
+            identity = NodeIdentity(parts, combine(parts))
+            self._identities[node.node_id] = (asked, identity)
+        return identity
 
 
 def hash_parts(own_settings: str, inputs: Sequence[Input], upstream: Sequence[str], sources: str) -> dict[str, str]:

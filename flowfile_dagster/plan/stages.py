@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -52,13 +53,14 @@ class RunPlan:
 class PlanInputs:
     """What planning looks at: results by node hash, a node's latest result, the fingerprint of what it reads.
 
-    `hashes` keeps what was hashed for whoever asks again.
+    `hashes` keeps what was hashed for whoever asks again. `ordered` are the nodes whose row order matters.
     """
 
     find: Callable[[str], Manifest | None]
     latest: Callable[[FlowNode], Manifest | None]
     fingerprint: Callable[[FlowNode], str]
     hashes: NodeHashes = field(default_factory=NodeHashes)
+    ordered: Collection[int] = ()
 
 
 @dataclass(frozen=True)
@@ -101,10 +103,19 @@ class _Wanted:
     segments: Mapping[int, Segment]
     targets: frozenset[int]
 
+    @cached_property
+    def served(self) -> Collection[int]:
+        """The roots that only others want."""
+        return self.segments.keys() - self.targets
 
-def is_found(graph: FlowGraph, segment: Segment, manifest: Manifest, *, is_target: bool) -> bool:
-    """Whether a stored result is all that is wanted of a segment: its table, and for a sink its file."""
+
+def is_found(
+    graph: FlowGraph, segment: Segment, manifest: Manifest, ordered: Collection[int], *, is_target: bool
+) -> bool:
+    """Whether a stored result is all that is wanted of a segment: its table, in order, and for a sink its file."""
     node = graph.nodes[segment.root]
+    if segment.root in ordered and not manifest.is_ordered:
+        return False
     if delivers_table(graph, segment) and not manifest.outputs.keys() >= set(node.handles):
         return False
     return not is_target or Trait.SINK not in node.traits or _is_written(node, graph, manifest)
@@ -161,7 +172,9 @@ def _find(
         return _Finding(admission, admission.outcome)
     upstream = [findings[item.node_id].node_hash for item in admission.inputs]
     if Trait.VOLATILE in node.traits:
-        latest = state.latest(node) if node.node_id in wanted.segments.keys() - wanted.targets else None
+        latest = state.latest(node) if node.node_id in wanted.served else None
+        if latest is not None and node.node_id in state.ordered and not latest.is_ordered:
+            latest = None
         is_current = latest is not None and _is_made_of(latest, node, admission, upstream, state.hashes)
         return _Finding(admission, "done", *((latest.node_hash, latest) if latest and is_current else ()))
     if None in upstream:
@@ -177,7 +190,7 @@ def _find(
     if manifest is None or segment is None:
         return _Finding(admission, "done", node_hash)
     is_target = node.node_id in wanted.targets
-    is_enough = is_found(wanted.graph, segment, manifest, is_target=is_target)
+    is_enough = is_found(wanted.graph, segment, manifest, state.ordered, is_target=is_target)
     return _Finding(admission, "done", node_hash, manifest if is_enough else None)
 
 

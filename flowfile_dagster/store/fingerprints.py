@@ -1,4 +1,4 @@
-"""Content hashes of files, remembered so that an unchanged file is never read again."""
+"""What was found in files, remembered so that an unchanged file is never read again for it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from flowfile_dagster.store.digest import hash_source
@@ -16,19 +17,71 @@ from flowfile_dagster.store.local_files import read_json, write_json
 SETTLING_TIME = 2
 _SETTLING_NS = SETTLING_TIME * 1_000_000_000
 #: The version of what is remembered: hashes that were made in another way are made anew.
-_FORMAT = 3
+_FORMAT = 4
 
 
-class FingerprintMemory:
-    """Remembers a file's content hash by path, size, modification and change time, and inode.
+class FileMemory:
+    """Remembers texts that were found in files, by path, size, modification and change time, and inode.
 
-    A memory that cannot be written only forgets.
+    `question` is what was looked for. A memory that cannot be written only forgets.
     """
 
-    def __init__(self, folder: Path, hash_file: Callable[[Path], str] = hash_source) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._hash_file = hash_file
         self._recalled: dict[Path, tuple[list[int], str]] = {}
+
+    def recall(self, path: Path, question: str, find: Callable[[], str]) -> str:
+        """What is remembered, else what `find` gives.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        remembered = self.remembered(path, question)
+        if remembered is not None:
+            return remembered
+        before = _file_state(path)
+        found = find()
+        is_settled = time.time_ns() - path.stat().st_mtime_ns > _SETTLING_NS
+        if is_settled and _file_state(path) == before:
+            self._write(path, question, before, found)
+        return found
+
+    def remembered(self, path: Path, question: str = "") -> str | None:
+        """What is known without reading the file."""
+        state = _file_state(path)
+        place = self._place(path, question)
+        if place in self._recalled and self._recalled[place][0] == state:
+            return self._recalled[place][1]
+        value = read_json(place)
+        if value is None or value.get("state") != state or value.get("format") != _FORMAT:
+            return None
+        self._recalled[place] = (state, str(value["found"]))
+        return str(value["found"])
+
+    def forget_lost_files(self, unless_modified_after: float) -> None:
+        """Drop what is remembered of files that are no more, and what killed processes left behind."""
+        for entry in self._folder.glob("*/*"):
+            path = Path(str((read_json(entry) or {}).get("path", "")))
+            with suppress(OSError):
+                if not path.is_file() and entry.stat().st_mtime <= unless_modified_after:
+                    entry.unlink()
+
+    def _write(self, path: Path, question: str, state: list[int], found: str) -> None:
+        value = {"format": _FORMAT, "path": str(path), "state": state, "found": found}
+        with suppress(OSError):
+            write_json(self._place(path, question), value)
+
+    def _place(self, path: Path, question: str) -> Path:
+        name = hashlib.sha256(os.fsencode(path) + b"\0" + question.encode()).hexdigest()
+        return self._folder / name[:2] / f"{name}.json"
+
+
+class FingerprintMemory(FileMemory):
+    """Remembers the content hashes of files."""
+
+    def __init__(self, folder: Path, hash_file: Callable[[Path], str] = hash_source) -> None:
+        super().__init__(folder)
+        self._hash_file = hash_file
 
     def content_hash(self, path: Path) -> str:
         """The hash of a file; read only where its state differs from the remembered one.
@@ -36,26 +89,7 @@ class FingerprintMemory:
         Raises:
             OSError: the file cannot be read.
         """
-        remembered = self.remembered(path)
-        if remembered is not None:
-            return remembered
-        before = _file_state(path)
-        content_hash = self._hash_file(path)
-        is_settled = time.time_ns() - path.stat().st_mtime_ns > _SETTLING_NS
-        if is_settled and _file_state(path) == before:
-            self._write(path, before, content_hash)
-        return content_hash
-
-    def remembered(self, path: Path) -> str | None:
-        """The content hash, if it is known without reading the file."""
-        state = _file_state(path)
-        if path in self._recalled and self._recalled[path][0] == state:
-            return self._recalled[path][1]
-        value = read_json(self._path(path))
-        if value is None or value.get("state") != state or value.get("format") != _FORMAT:
-            return None
-        self._recalled[path] = (state, str(value["content_hash"]))
-        return str(value["content_hash"])
+        return self.recall(path, "", partial(self._hash_file, path))
 
     def settle(self, path: Path, content_hash: str) -> None:
         """Remember the hash of a file that was just written.
@@ -67,24 +101,7 @@ class FingerprintMemory:
         """
         when = time.time_ns() - _SETTLING_NS
         os.utime(path, ns=(when, when))
-        self._write(path, _file_state(path), content_hash)
-
-    def forget_lost_files(self, unless_modified_after: float) -> None:
-        """Drop what is remembered of files that are no more, and what killed processes left behind."""
-        for entry in self._folder.glob("*/*"):
-            path = Path(str((read_json(entry) or {}).get("path", "")))
-            with suppress(OSError):
-                if not path.is_file() and entry.stat().st_mtime <= unless_modified_after:
-                    entry.unlink()
-
-    def _write(self, path: Path, state: list[int], content_hash: str) -> None:
-        value = {"format": _FORMAT, "path": str(path), "state": state, "content_hash": content_hash}
-        with suppress(OSError):
-            write_json(self._path(path), value)
-
-    def _path(self, path: Path) -> Path:
-        name = hashlib.sha256(os.fsencode(path)).hexdigest()
-        return self._folder / name[:2] / f"{name}.json"
+        self._write(path, "", _file_state(path), content_hash)
 
 
 def stat_signature(path: Path) -> tuple[int, int, int]:

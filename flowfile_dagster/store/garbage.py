@@ -16,11 +16,11 @@ from typing import Literal
 
 from flowfile_dagster.store.blobs import BLOBS, blob_name
 from flowfile_dagster.store.files import FileFacts, StoreFiles
-from flowfile_dagster.store.fingerprints import SETTLING_TIME, FingerprintMemory
+from flowfile_dagster.store.fingerprints import SETTLING_TIME, FileMemory
 from flowfile_dagster.store.index import MANIFESTS, DamageError, Manifest, manifest_from_bytes
 from flowfile_dagster.store.local_files import TEMPORARY_SUFFIX
 from flowfile_dagster.store.refs import REFS, key_of_run_ref, ref_from_bytes
-from flowfile_dagster.store.store import FINGERPRINTS, VERIFIED, ResultStore
+from flowfile_dagster.store.store import FINGERPRINTS, SCHEMAS, VERIFIED, ResultStore
 
 DEFAULT_GRACE = 3600.0
 
@@ -88,8 +88,8 @@ def collect_garbage(store: ResultStore, policy: Policy, *, is_dry_run: bool = Fa
     again = _look(store.files)
     data = list(_removals_of_data(again.data, again.manifests.values(), oldest_data))
     removed += [removal for removal in data if store.files.remove(removal.name, oldest_data)]
-    for folder in (FINGERPRINTS, VERIFIED):
-        FingerprintMemory(store.base / folder).forget_lost_files(oldest_kept)
+    for folder in (FINGERPRINTS, SCHEMAS, VERIFIED):
+        FileMemory(store.base / folder).forget_lost_files(oldest_kept)
     return GarbageCollection(tuple(removed), _bytes_kept(again.data, removed))
 
 

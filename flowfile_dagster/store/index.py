@@ -13,7 +13,7 @@ import polars as pl
 from flowfile_dagster.columns.schema import schema_from_json, schema_to_json
 from flowfile_dagster.errors import SettingsError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MANIFESTS = "nodes"
 
 
@@ -46,6 +46,7 @@ class Manifest:
 
     `outputs` by handle. `parts` are the ingredients of the node hash, to tell why another result was a miss.
     `open_handles`: what a gate decided; None for every other node. `seconds` is the time it took to compute.
+    `is_ordered`: whether the rows stand in the order that the operation defines, or in any.
     """
 
     node_hash: str
@@ -55,6 +56,7 @@ class Manifest:
     written: Written | None = None
     seconds: float = 0.0
     created: str = ""
+    is_ordered: bool = True
 
 
 def manifest_name(node_hash: str) -> str:
@@ -122,4 +124,5 @@ def _parse_manifest(value: Mapping[str, Any]) -> Manifest:
         written=None if written is None else Written(**written),
         seconds=value["seconds"],
         created=value["created"],
+        is_ordered=value["is_ordered"],
     )

@@ -10,6 +10,7 @@ Layout under the base folder or URL::
 and on this machine, for a local store in the same folder::
 
     fingerprints/<aa>/<hash>.json          content hashes of source files, by path, size, times and inode
+    schemas/<aa>/<hash>.json               types that were looked for in the rows of source files, in the same way
     verified/<aa>/<hash>.json              the same for data files, so that each is read for its hash once
 """
 
@@ -44,6 +45,7 @@ from flowfile_dagster.store.objects import CopiedBlobs, ObjectFolder, copies_fol
 from flowfile_dagster.store.refs import Ref, ref_from_bytes, ref_name, ref_to_bytes, runs_folder
 
 FINGERPRINTS = "fingerprints"
+SCHEMAS = "schemas"
 VERIFIED = "verified"
 
 
@@ -182,6 +184,7 @@ class ResultStore:
         open_handles: Sequence[str] | None = None,
         written: Written | None = None,
         seconds: float = 0.0,
+        is_ordered: bool = True,
     ) -> Manifest:
         """Publish a result under one or more hashes; gives the manifest of the first.
 
@@ -191,7 +194,8 @@ class ResultStore:
         created = datetime.now(timezone.utc).isoformat(timespec="seconds")
         handles = None if open_handles is None else tuple(open_handles)
         manifests = [
-            Manifest(node_hash, outputs, parts or {}, handles, written, seconds, created) for node_hash in node_hashes
+            Manifest(node_hash, outputs, parts or {}, handles, written, seconds, created, is_ordered)
+            for node_hash in node_hashes
         ]
         for manifest in reversed(manifests):
             self.files.write(manifest_name(manifest.node_hash), manifest_to_bytes(manifest))

@@ -120,6 +120,21 @@ def test_changed_source_file_recomputes_and_a_touched_one_does_not(load: Load, s
     assert load(*flow).run(store=store).status == {1: "computed", 2: "computed", 3: "hit"}
 
 
+def test_types_of_a_csv_file_are_looked_for_once_for_all_runs(load: Load, store: Path, tmp_path: Path) -> None:
+    source = tmp_path / "rows.csv"
+    source.write_text("day,n\n2024-01-31,1\n")
+    os.utime(source, (1, 1))
+    flow = load(read_csv(1, source), formula(2, 1, "b", "[n]"))
+    first = flow.run("performance", store=store)
+    (remembered,) = (store / "schemas").glob("*/*.json")
+    written = remembered.stat().st_mtime_ns
+    second = load(read_csv(1, source), formula(2, 1, "c", "[n]")).run("performance", store=store)
+    assert first.frame(2).schema == {"day": pl.Date, "n": pl.Int64, "b": pl.Int64}
+    assert second.frame(2).schema == {"day": pl.Date, "n": pl.Int64, "c": pl.Int64}
+    assert remembered.stat().st_mtime_ns == written
+    assert len(list((store / "schemas").glob("*/*.json"))) == 1
+
+
 def test_source_that_changes_while_it_is_read_fails_and_is_not_kept(
     load: Load, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,6 +287,23 @@ def test_every_output_has_its_frame_and_its_readers(load: Load) -> None:
 def test_passthrough_stores_no_second_copy(load: Load, store: Path) -> None:
     load(manual(1, {"a": [1]}), node(2, "explore_data", {}, 1), node(3, "gate", GATE, 2)).run(store=store)
     assert len(list(store.rglob("*.arrow"))) == 1
+
+
+def test_result_that_only_serves_others_is_found_where_its_order_does_not_matter(load: Load, store: Path) -> None:
+    rows = manual(1, {"a": [2, 1, 1], "b": [5, 4, 4]})
+    keys = [{"old_name": name, "agg": "groupby"} for name in "ab"]
+    group = node(2, "group_by", {"groupby_input": {"agg_cols": [*keys, {"old_name": "a", "agg": "count"}]}}, 1)
+    rule = {"index_columns": ["a"], "pivot_column": "b", "value_col": "a_count", "aggregations": ["sum"]}
+    sort = node(4, "sort", {"sort_input": [{"column": "a"}]}, 3)
+    nodes = [rows, group, node(3, "pivot", {"pivot_input": rule}, 2), sort]
+    assert load(*nodes).run("performance", store=store).is_success
+    descending = node(4, "sort", {"sort_input": [{"column": "a", "how": "desc"}]}, 3)
+    assert load(*nodes[:3], descending).run("performance", store=store).status == {3: "computed", 4: "computed"}
+    ordered = load(*nodes).run("development", store=store)
+    assert ordered.status == {1: "computed", 2: "computed", 3: "computed", 4: "hit"}
+    assert ordered.frame(2)["a"].to_list() == [2, 1]
+    numbered = [*nodes[:2], node(3, "record_id", {"record_id_input": {"output_column_name": "n"}}, 2)]
+    assert load(*numbered).run("development", store=store).status == {1: "hit", 2: "hit", 3: "computed"}
 
 
 def test_unknown_mode_is_refused(load: Load) -> None:

@@ -26,7 +26,7 @@ def test_order_does_not_matter_before_a_sort(tmp_path: Path) -> None:
     assert ordered(tmp_path, *nodes) == {4}
 
 
-def test_order_of_what_is_stored_matters_up_to_a_sort(tmp_path: Path) -> None:
+def test_order_of_what_is_kept_matters_up_to_a_sort(tmp_path: Path) -> None:
     nodes = [ROWS, OTHER, join(3, 1, 2, "a"), formula(4, 3, "c", "[a]"), node(5, "sort", SORT, 3)]
     graph = read_graph(write_flow(tmp_path / "flow.json", nodes))
     assert ordered_nodes(graph, {4}) == {1, 2, 3, 4}

@@ -31,7 +31,15 @@ def with_checksum(value: dict[str, Any]) -> bytes:
     return json.dumps({**rest, "checksum": _checksum(rest)}).encode()
 
 
-@pytest.mark.parametrize("manifest", [FULL, Manifest(HASH, {}), Manifest(HASH, {"output-0": TABLE}, open_handles=())])
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        FULL,
+        Manifest(HASH, {}),
+        Manifest(HASH, {"output-0": TABLE}, open_handles=()),
+        Manifest(HASH, {}, is_ordered=False),
+    ],
+)
 def test_manifest_survives_write_and_read(manifest: Manifest) -> None:
     assert manifest_from_bytes(manifest_to_bytes(manifest), HASH) == manifest
 
@@ -40,7 +48,7 @@ def test_manifest_lies_under_its_node_hash() -> None:
     assert manifest_name(HASH) == f"nodes/ab/{HASH}.json"
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"7", b"\xff\xfe", b'{"format": 2}', b"\0" * 100])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"7", b"\xff\xfe", b'{"format": 3}', b"\0" * 100])
 def test_garbage_is_damage(content: bytes) -> None:
     with pytest.raises(DamageError):
         manifest_from_bytes(content, HASH)
@@ -48,7 +56,7 @@ def test_garbage_is_damage(content: bytes) -> None:
 
 def test_manifest_of_another_format_is_no_manifest_and_no_damage() -> None:
     value = json.loads(manifest_to_bytes(FULL))
-    assert manifest_from_bytes(with_checksum({**value, "format": 3}), HASH) is None
+    assert manifest_from_bytes(with_checksum({**value, "format": 4}), HASH) is None
     assert manifest_from_bytes(b'{"format": 1, "node_hash": "x"}', HASH) is None
 
 

@@ -133,7 +133,7 @@ def test_damaged_copy_is_fetched_again(store: ResultStore, tmp_path: Path) -> No
 
 def test_damaged_manifest_is_a_miss(store: ResultStore, bucket: Any) -> None:
     put(store)
-    bucket.pipe_file(f"{BUCKET}/team/store/{manifest_name(HASH)}", b'{"format": 2, "node')
+    bucket.pipe_file(f"{BUCKET}/team/store/{manifest_name(HASH)}", b'{"format": 3, "node')
     assert store.find(HASH) is None
     assert "no JSON text" in str(store.damages[HASH])
 
