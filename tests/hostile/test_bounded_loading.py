@@ -32,8 +32,14 @@ LARGE = {"chain_of_ten_thousand.json"}
 LOADED = {
     *("code_annotation", "code_backslashes", "code_coding_line", "code_default_argument", "code_endless_loop"),
     *("code_form_feeds", "code_huge_power", "code_huge_repeat", "code_huge_shift", "code_huge_tuple"),
-    *("code_deep_f_string", "code_python_function", "formula_huge_pad", "formula_huge_repeat", "formula_power_function"),
-    *("formula_slow_pattern", "list_loop", "manual_input_of_a_wide_text", "manual_input_of_called_types"),
+    *("code_deep_f_string", "code_python_function", "formula_huge_pad", "formula_huge_repeat"),
+    *(
+        "formula_power_function",
+        "formula_slow_pattern",
+        "list_loop",
+        "manual_input_of_a_wide_text",
+        "manual_input_of_called_types",
+    ),
     *("manual_input_of_deep_types", "manual_input_of_huge_numbers", "manual_input_of_many_columns"),
     *("query_dashes_before", "query_many_cross_joins", "query_reader_word_and_blanks", "query_reader_words"),
     *("query_slow_pattern", "sample_of_huge_size", "select_of_many", "split_into_many"),
