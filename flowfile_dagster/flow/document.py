@@ -107,7 +107,6 @@ class NodeGroup(_Envelope):
 class CanvasNote(_Envelope):
     """A note on the canvas (``comments`` in the file): a text in a rectangle, with no effect on execution."""
 
-    note_id: int = Field(alias="id")
     text: str = ""
     x_position: float = 0.0
     y_position: float = 0.0

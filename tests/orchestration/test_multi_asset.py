@@ -1,10 +1,12 @@
-"""A step of many assets is split by Dagster where an asset of somebody else stands between two of them."""
+"""Assets that share a step keep what Dagster's multi-assets promise: splitting, mapped specs, names of their own."""
 
 from __future__ import annotations
 
 import dagster as dg
+import pytest
 
-from tests.factories import manual, node, read_csv
+from flowfile_dagster import ConfigError, FlowConfig
+from tests.factories import formula, manual, node, read_csv
 from tests.orchestration.project import Project
 
 
@@ -28,3 +30,41 @@ def test_asset_between_two_nodes_of_a_flow_runs_between_them(project: Project) -
     }
     assert list(rows) == ["manual_input_1", "read_2", "union_3"]
     assert rows["union_3"] == 5
+
+
+def test_part_of_a_split_step_does_not_run_where_the_part_above_it_failed(project: Project) -> None:
+    """Dagster splits the flow at `price`, which needs it, and then at `stock`, too, which does not."""
+    paths = {name: project.folder / f"{name}.csv" for name in ("stock", "price")}
+    for path in paths.values():
+        path.write_text("a\n0\n")
+    nodes = [
+        manual(1, {"a": [1, 2]}),
+        formula(2, 1, "a", "[nowhere]"),
+        read_csv(3, paths["stock"]),
+        node(4, "union", {}, 2, 3),
+        read_csv(5, paths["price"]),
+    ]
+    project.write(nodes)
+    stock = dg.asset(name="stock")(lambda: None)
+    price = dg.asset(name="price", deps=[dg.AssetKey(["shop", "manual_input_1"])])(lambda: None)
+    flow = project.definitions(sources={str(path): name for name, path in paths.items()})
+    definitions = dg.Definitions.merge(flow, dg.Definitions(assets=[stock, price]))
+    job = definitions.resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(instance=project.instance, raise_on_error=False)
+    assert len(result.get_step_failure_events()) == 1
+
+
+def test_dependency_within_a_step_can_be_taken_away(project: Project) -> None:
+    project.write([manual(1, {"a": [1]}), formula(2, 1, "b", "[a]")])
+    (flow,) = project.definitions().resolve_asset_graph().assets_defs
+    (mapped,) = dg.map_asset_specs(lambda spec: spec.replace_attributes(deps=[]), [flow])
+    assert not any(spec.deps for spec in mapped.specs)
+
+
+def test_check_that_dagster_would_take_for_an_asset_is_a_load_error(project: Project) -> None:
+    orders = manual(1, {"a": [1]}, node_reference="orders")
+    project.write([orders, formula(2, 1, "b", "[a]", node_reference="orders_unique_a")])
+    node_config = {"checks": [{"type": "unique", "columns": ["a"]}]}
+    overrides = {"shop": FlowConfig.model_validate({"nodes": {"orders": node_config}})}
+    with pytest.raises(ConfigError, match="another check or asset is 'shop__orders_unique_a' to Dagster, too"):
+        project.definitions(overrides=overrides)

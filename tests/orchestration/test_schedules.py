@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -99,6 +100,7 @@ def test_parameters_and_tags_go_into_the_request(project: Project) -> None:
         ({"regio": "EU", "region": "EU"}, "the flow has no parameter 'regio'; parameters: region, least"),
         ({"region": "EU", "least": "many"}, "parameter 'least': must be an integer"),
         ({"region": "EU", "day": "x"}, "the flow has no parameter 'day'"),
+        ({"region": "EU", "least": ""}, "parameter 'least' cannot be blank; give it a value, or leave it out"),
         ({}, "parameter 'region' is required, so give it a value"),
     ],
 )
@@ -119,10 +121,13 @@ def test_parameters_that_do_not_fit_are_a_load_error(
         project.definitions(overrides=overrides, **{kind: launches})
 
 
-def test_automation_of_a_flow_that_requires_parameters_is_a_load_error(project: Project) -> None:
+@pytest.mark.parametrize(
+    "launched", [{"automation": "eager"}, {"partitions": {"type": "files", "pattern": "*.csv", "parameter": "day"}}]
+)
+def test_required_parameters_that_nobody_gives_are_a_load_error(project: Project, launched: dict[str, Any]) -> None:
     project.write(NODES, parameters=PARAMETERS)
-    overrides = {"shop": FlowConfig(required_parameters=["region"], automation="eager")}
-    with pytest.raises(ConfigError, match="runs that automation launches give no parameters"):
+    overrides = {"shop": FlowConfig.model_validate({"required_parameters": ["region"], **launched})}
+    with pytest.raises(ConfigError, match="runs that automation or a new file launches give no parameters"):
         project.definitions(overrides=overrides)
 
 
@@ -219,6 +224,19 @@ def test_only_changed_launches_what_has_changed_and_all_below(project: Project, 
     data.write_text("a\n2\n")
     observe(project)
     assert requested(project, only_changed=True) == {"read_1", "formula_2", "formula_3", "formula_4"}
+
+
+def test_only_changed_looks_at_the_partition_that_it_would_launch(project: Project) -> None:
+    project.write([manual(1, {"a": [1]}), formula(2, 1, "b", "'${day}'")], parameters=[PARAMETERS[2]])
+    daily = {"type": "daily", "start": "2025-12-29", "end": "2026-01-01", "parameter": "day"}
+    overrides = {"shop": FlowConfig.model_validate({"partitions": daily})}
+    config = ScheduleConfig.model_validate({**NIGHTLY, "only_changed": True})
+    definitions = project.definitions(overrides=overrides, schedules=[config])
+    job = definitions.resolve_implicit_global_asset_job_def()
+    for materialized, expected in (("2025-12-30", ["2025-12-31"]), ("2025-12-31", [])):
+        assert job.execute_in_process(instance=project.instance, partition_key=materialized).success
+        requests, _ = tick_of(project, definitions)
+        assert [request.partition_key for request in requests] == expected
 
 
 class Interval:

@@ -80,7 +80,7 @@ class LaunchTarget:
         partition = _latest_partition(keys, repository, at)
         if not self.config.only_changed:
             return dg.RunRequest(run_config=self.run_config, tags=self.config.tags, partition_key=partition)
-        changed = changed_assets(instance, repository, keys)
+        changed = changed_assets(instance, repository, keys, partition)
         if not changed:
             return dg.SkipReason("nothing has changed")
         return dg.RunRequest(

@@ -21,7 +21,7 @@ from flowfile_dagster.orchestration.steps.observation import fingerprint_memory
 from flowfile_dagster.plan.node_hash import canonical_hash
 from flowfile_dagster.store.fingerprints import FingerprintMemory, stat_signature
 
-#: A sensor reads at most so many bytes at a time; beyond that a file counts as changed by its size and time.
+#: A sensor reads at most so many bytes for a pattern; beyond that a file counts as changed by its size and time.
 MAX_BYTES_READ = 64 * 1024 * 1024
 
 

@@ -14,7 +14,7 @@ from flowfile_dagster.errors import ConfigError
 from flowfile_dagster.flow.document import ParameterDefinition
 from flowfile_dagster.flow.parameters import parse_value
 from flowfile_dagster.orchestration.project.config import FlowConfig
-from flowfile_dagster.orchestration.project.partitions import Partitions
+from flowfile_dagster.orchestration.project.partitions import FilePartitions, Partitions
 from flowfile_dagster.orchestration.project.place import FlowPlace
 
 _TYPES = {"integer": dg.Int, "float": dg.Float, "boolean": dg.Bool, "string": dg.String}
@@ -84,8 +84,9 @@ def refuse_wrong_parameters(place: FlowPlace, config: FlowConfig, flow: Compiled
         return
     known = {parameter.name: parameter for parameter in flow.parameters}
     _refuse_unknown(place, "required_parameters", config.required_parameters, known)
-    if config.required_parameters and (config.automation or any(node.automation for node in config.nodes.values())):
-        cause = "runs that automation launches give no parameters; give this one a value in `parameters` instead"
+    by_itself = config.automation or any(node.automation for node in config.nodes.values())
+    if config.required_parameters and (by_itself or isinstance(config.partitions, FilePartitions)):
+        cause = "runs that automation or a new file launches give no parameters; give this a value in `parameters`"
         raise ConfigError(place.group, "required_parameters", cause)
     if config.partitions is not None:
         _refuse_unknown(place, "partitions", config.partitions.parameters, known)
@@ -116,7 +117,11 @@ def launch_values(
     values: dict[str, ParameterValue | None] = {}
     for name, value in given.items():
         typed = _parse(known[name], value, place, field)
-        values[name] = None if typed == "" and known[name].type != "string" else typed
+        is_blank = typed == "" and known[name].type != "string"
+        if is_blank and (known[name].default != "" or name in config.required_parameters):
+            cause = f"parameter {name!r} cannot be blank; give it a value, or leave it out"
+            raise ConfigError(place.group, field, cause)
+        values[name] = None if is_blank else typed
     return values
 
 

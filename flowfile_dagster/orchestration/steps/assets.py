@@ -27,6 +27,8 @@ from flowfile_dagster.orchestration.steps.multi_asset import build_multi_asset
 from flowfile_dagster.orchestration.steps.partition_range import run_partitions
 from flowfile_dagster.orchestration.steps.step import FlowStep, StepEvent
 
+_GATE = Trait.GATE.value
+
 
 @dataclass(frozen=True)
 class FlowSource:
@@ -59,7 +61,7 @@ def build_flow_assets(
     """
     name = "__".join(specs.place.key_prefix)
     checks = find_checks(flow, specs, config)
-    is_one_step = config.partitions is not None or any(GATE in node.traits for node in flow.nodes)
+    is_one_step = config.partitions is not None or any(_GATE in node.traits for node in flow.nodes)
     if specs.mode == "development" or is_one_step:
         is_split = specs.is_read_elsewhere and not is_one_step
         homes = _steps_around(flow, {check.node_id for check in checks if check.spec.blocking and is_split})
@@ -151,6 +153,3 @@ def build_broken_asset(flow: BrokenFlow, place: FlowPlace) -> dg.AssetsDefinitio
         raise dg.Failure(flow.error, allow_retries=False)
 
     return broken_flow
-
-
-GATE = Trait.GATE.value

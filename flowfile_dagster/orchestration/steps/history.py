@@ -6,7 +6,10 @@ from collections.abc import Collection, Mapping
 
 import dagster as dg
 
+#: Tags that Dagster itself gives events.
 DATA_VERSION_TAG = "dagster/data_version"
+INPUT_DATA_VERSION_TAG = "dagster/input_data_version"
+INPUT_EVENT_TAG = "dagster/input_event_pointer"
 
 
 def latest_materializations(
@@ -18,6 +21,18 @@ def latest_materializations(
         event = record.asset_entry.last_materialization
         if event is not None and event.asset_materialization is not None:
             found[record.asset_entry.asset_key] = event.asset_materialization
+    return found
+
+
+def latest_of_partition(
+    instance: dg.DagsterInstance, keys: Collection[dg.AssetKey], partition: str
+) -> Mapping[dg.AssetKey, dg.EventLogRecord]:
+    """The event of the latest materialization of one partition, of each asset that has one."""
+    found: dict[dg.AssetKey, dg.EventLogRecord] = {}
+    for key in keys:
+        wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition])
+        for record in instance.fetch_materializations(wanted, limit=1).records:
+            found[key] = record
     return found
 
 

@@ -17,15 +17,15 @@ from flowfile_dagster.flow.graph import FlowGraph, FlowNode
 from flowfile_dagster.orchestration.project.place import FlowPlace
 from flowfile_dagster.orchestration.specs.sources import OutsideSource
 from flowfile_dagster.orchestration.specs.translator import IO_MANAGER_KEY
-from flowfile_dagster.orchestration.steps.history import DATA_VERSION_TAG, latest_observed_version
+from flowfile_dagster.orchestration.steps.history import (
+    DATA_VERSION_TAG,
+    INPUT_DATA_VERSION_TAG,
+    latest_observed_version,
+)
 from flowfile_dagster.orchestration.steps.io_manager import FlowfileIOManager
 from flowfile_dagster.plan.sources import source_version
 from flowfile_dagster.store.fingerprints import FingerprintMemory
 from flowfile_dagster.store.store import ResultStore
-
-#: Tags that Dagster itself gives events.
-INPUT_DATA_VERSION_TAG = "dagster/input_data_version"
-
 
 #: The data version of a source that could never be read.
 _NEVER_READ = "never read"

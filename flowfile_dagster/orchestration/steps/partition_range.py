@@ -14,6 +14,7 @@ from typing import TypeAlias
 import dagster as dg
 
 from flowfile_dagster.errors import FlowfileDagsterError
+from flowfile_dagster.orchestration.steps.history import DATA_VERSION_TAG
 from flowfile_dagster.orchestration.steps.io_manager import StoredResult, publish_result
 from flowfile_dagster.orchestration.steps.step import StepEvent
 from flowfile_dagster.store.store import ResultStore
@@ -98,7 +99,7 @@ class _Told:
         publish_result(self.store, key, partition, result.value, self.context.run_id)
         tags = dict(result.tags or {})
         if result.data_version is not None:
-            tags["dagster/data_version"] = result.data_version.value
+            tags[DATA_VERSION_TAG] = result.data_version.value
         if isinstance(partition, dg.MultiPartitionKey):
             tags |= {f"dagster/partition/{name}": part for name, part in partition.keys_by_dimension.items()}
         self.done[key] += 1
