@@ -32,6 +32,9 @@ class Sort(NodeType[SortSettings]):
     Settings = SortSettings
     traits = frozenset({Trait.WIDE, Trait.ORDER_PRODUCING})
 
+    def traits_of(self, settings: SortSettings) -> frozenset[Trait]:
+        return self.traits if settings.sort_input else frozenset({Trait.WIDE})
+
     def build(self, settings: SortSettings, frames: Sequence[pl.LazyFrame], context: BuildContext) -> pl.LazyFrame:
         (frame,) = frames
         if not settings.sort_input:

@@ -46,7 +46,8 @@ class Manifest:
 
     `outputs` by handle. `parts` are the ingredients of the node hash, to tell why another result was a miss.
     `open_handles`: what a gate decided; None for every other node. `seconds` is the time it took to compute.
-    `is_ordered`: whether the rows stand in the order that the operation defines, or in any.
+    `is_ordered`: whether the rows stand in the order that the operation defines, or in any. A sort defines none for
+    rows with equal keys: they follow its input, whose order may be open.
     """
 
     node_hash: str

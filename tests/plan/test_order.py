@@ -26,6 +26,11 @@ def test_order_does_not_matter_before_a_sort(tmp_path: Path) -> None:
     assert ordered(tmp_path, *nodes) == {4}
 
 
+def test_sort_by_nothing_makes_no_order(tmp_path: Path) -> None:
+    nodes = [ROWS, OTHER, join(3, 1, 2, "a"), node(4, "sort", {"sort_input": []}, 3), node(5, "record_id", NUMBER, 4)]
+    assert ordered(tmp_path, *nodes) == {1, 2, 3, 4}
+
+
 def test_order_of_what_is_kept_matters_up_to_a_sort(tmp_path: Path) -> None:
     nodes = [ROWS, OTHER, join(3, 1, 2, "a"), formula(4, 3, "c", "[a]"), node(5, "sort", SORT, 3)]
     graph = read_graph(write_flow(tmp_path / "flow.json", nodes))
