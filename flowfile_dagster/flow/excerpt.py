@@ -44,7 +44,7 @@ def excerpt(
         "setting_input": entries[node_id]["setting_input"],
     }
     readers = [_reader(ids[source], node_id, place, file) for place, (source, file) in enumerate(files.items())]
-    envelope = {key: value for key, value in text.data.items() if key not in ("nodes", "groups")}
+    envelope = {key: value for key, value in text.data.items() if key not in ("nodes", "groups", "comments")}
     if parameters:
         envelope["flowfile_settings"] = _with_defaults(envelope["flowfile_settings"], parameters)
     return {**envelope, "nodes": [*readers, own]}

@@ -111,8 +111,9 @@ def test_parameters_keep_the_values_of_the_run(tmp_path: Path) -> None:
     assert json.loads((folder / "bundle.json").read_text())["parameters"] == {"least": "2"}
 
 
-def test_redacted_columns_and_rows_beyond_the_sample_are_nowhere_in_the_bundle(tmp_path: Path) -> None:
+def test_redacted_columns_rows_beyond_the_sample_and_canvas_notes_are_nowhere_in_the_bundle(tmp_path: Path) -> None:
     flow = write_flow(tmp_path / "orders.json", failing_nodes())
+    flow.write_text(json.dumps({**json.loads(flow.read_text()), "comments": [{"id": 1, "text": "a secret note"}]}))
     arguments = ["--redact", "text", "n", "--sample", 2]
     assert call("bundle", flow, 3, "-o", tmp_path / "node.zip", *arguments) == 0
     folder = unpacked(tmp_path / "node.zip")
