@@ -20,6 +20,7 @@ from flowfile_dagster.flow.text import FlowText, hash_flow_file
 from flowfile_dagster.store.fingerprints import FingerprintMemory, stat_signature
 from flowfile_dagster.store.index import manifest_name
 from flowfile_dagster.store.local_files import read_json
+from flowfile_dagster.store.store import FINGERPRINTS
 
 #: More flows than this are shared out to two workers.
 _FLOWS_PER_WORKER = 40
@@ -126,7 +127,7 @@ class CompileCache:
     def _is_current(self, flow: CompiledFlow) -> bool:
         """Whether the sources look as they did, and no stored result has come that says more."""
         if self._store is not None:
-            memory = FingerprintMemory(self._store / "fingerprints")
+            memory = FingerprintMemory(self._store / FINGERPRINTS)
             if any((self._store / manifest_name(node_hash)).exists() for node_hash in flow.awaited):
                 return False
             if any(_is_remembered(memory, Path(path)) for path in flow.awaited_files):

@@ -43,7 +43,7 @@ from flowfile_dagster.plan.segments import Segment, development_segments
 from flowfile_dagster.plan.sources import fingerprint_sources
 from flowfile_dagster.plan.stages import PlanInputs, Stage, plan_run
 from flowfile_dagster.store.fingerprints import FileMemory, FingerprintMemory, stat_signature
-from flowfile_dagster.store.store import SCHEMAS, ResultStore
+from flowfile_dagster.store.store import FINGERPRINTS, SCHEMAS, ResultStore
 
 _MAX_WATCHED_FOLDERS = 1000
 
@@ -73,7 +73,7 @@ def _compile(
     document: FlowDocument, graph: FlowGraph, checked: Mapping[str, bool], store: ResultStore | None
 ) -> CompiledFlow:
     names = node_names(graph)
-    found_schemas = FileMemory(store.base / SCHEMAS) if store else None
+    found_schemas = FileMemory(store.base / SCHEMAS) if store and store.base.is_dir() else None
     context = NodeContext(graph, is_prediction=True, found_schemas=found_schemas)
     unread: list[Path] = []
     stages = _stored_stages(graph, store, unread) if store else {}
@@ -133,7 +133,7 @@ def _stored_stages(graph: FlowGraph, store: ResultStore, unread: list[Path]) -> 
 
     Files that would have to be read for more are added to `unread`.
     """
-    memory = FingerprintMemory(store.base / "fingerprints")
+    memory = FingerprintMemory(store.base / FINGERPRINTS)
     context = NodeContext(graph)
 
     def remembered(path: Path) -> str:

@@ -33,7 +33,7 @@ from flowfile_dagster.plan.sources import SourceState, check_unchanged, fingerpr
 from flowfile_dagster.plan.stages import PlanInputs, Stage, is_found, plan_run
 from flowfile_dagster.store.fingerprints import FileMemory, FingerprintMemory
 from flowfile_dagster.store.index import Manifest, StoredTable, Written
-from flowfile_dagster.store.store import SCHEMAS, ResultStore
+from flowfile_dagster.store.store import FINGERPRINTS, SCHEMAS, ResultStore
 
 #: The inputs that take part, for each node of a segment that may run.
 Members: TypeAlias = Mapping[int, Sequence[Input]]
@@ -116,7 +116,7 @@ class _Run:
 
     @cached_property
     def fingerprints(self) -> FingerprintMemory:
-        return FingerprintMemory(self.store.base / "fingerprints")
+        return FingerprintMemory(self.store.base / FINGERPRINTS)
 
     def fingerprint(self, node: FlowNode) -> str:
         return fingerprint_sources(self._sources(node), self.fingerprints.content_hash)

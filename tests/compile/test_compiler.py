@@ -1,6 +1,7 @@
 """One flow in its compiled form, and that form as JSON."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from flowfile_dagster.compile.form import BrokenFlow, CompiledFlow, from_json, t
 from flowfile_dagster.flow.text import read_flow_text
 from flowfile_dagster.nodes.read import Read
 from flowfile_dagster.plan.node_hash import settings_hash
+from flowfile_dagster.store.store import ResultStore
 from tests.factories import JsonObject, fifteen_nodes, formula, manual, node, read_csv, write_file, write_flow
 
 
@@ -121,6 +123,17 @@ def test_source_that_is_no_path_watches_no_folder(tmp_path: Path, monkeypatch: p
     flow = compiled(write_flow(tmp_path / "f.json", [node(1, "read", {"received_file": received})]))
     assert isinstance(flow, CompiledFlow)
     assert [(source.uri, list(source.state)) for source in flow.nodes[0].sources] == [("https://example.org/x.csv", [])]
+
+
+def test_compiling_creates_no_store(tmp_path: Path) -> None:
+    data, store = tmp_path / "in.csv", ResultStore(tmp_path / "store")
+    data.write_text("day\n2024-01-31\n")
+    os.utime(data, (1, 1))
+    text = read_flow_text(write_flow(tmp_path / "a.json", [read_csv(1, data)]))
+    flow = compile_flow(text, root=None, parameters={}, checked={}, store=store)
+    assert isinstance(flow, CompiledFlow)
+    assert flow.nodes[0].schemas["output-0"] == [("day", "Date")]
+    assert not store.base.exists()
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from flowfile_dagster.orchestration.steps.history import (
 from flowfile_dagster.orchestration.steps.io_manager import FlowfileIOManager
 from flowfile_dagster.plan.sources import source_version
 from flowfile_dagster.store.fingerprints import FingerprintMemory
-from flowfile_dagster.store.store import ResultStore
+from flowfile_dagster.store.store import FINGERPRINTS, ResultStore
 
 #: The data version of a source that could never be read.
 _NEVER_READ = "never read"
@@ -134,4 +134,4 @@ def _size(source: Source) -> dict[str, Any]:
 
 def fingerprint_memory(store: ResultStore) -> FingerprintMemory:
     """What is remembered of source files, so that an unchanged one is never read again."""
-    return FingerprintMemory(Path(store.base) / "fingerprints")
+    return FingerprintMemory(Path(store.base) / FINGERPRINTS)
