@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from flowfile_dagster.store.digest import hash_source
 from flowfile_dagster.store.local_files import read_json, write_json
@@ -37,12 +38,18 @@ class FileMemory:
             OSError: the file cannot be read.
         """
         remembered = self.remembered(path, question)
-        if remembered is not None:
-            return remembered
-        before = _file_state(path)
+        return self.recall_anew(path, question, find) if remembered is None else remembered
+
+    def recall_anew(self, path: Path, question: str, find: Callable[[], str]) -> str:
+        """What `find` gives, remembered in place of what was.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        started = time.time_ns()
+        _, modified, *_ = before = _file_state(path)
         found = find()
-        is_settled = time.time_ns() - path.stat().st_mtime_ns > _SETTLING_NS
-        if is_settled and _file_state(path) == before:
+        if started - modified > _SETTLING_NS and _file_state(path) == before:
             self._write(path, question, before, found)
         return found
 
@@ -53,23 +60,27 @@ class FileMemory:
         if place in self._recalled and self._recalled[place][0] == state:
             return self._recalled[place][1]
         value = read_json(place)
-        if value is None or value.get("state") != state or value.get("format") != _FORMAT:
+        if value is None or not _is_current(value, state):
             return None
         self._recalled[place] = (state, str(value["found"]))
         return str(value["found"])
 
-    def forget_lost_files(self, unless_modified_after: float) -> None:
-        """Drop what is remembered of files that are no more, and what killed processes left behind."""
+    def forget_outdated(self, unless_modified_after: float) -> None:
+        """Drop what is remembered of files that are no more or not as they were, and what killed processes left."""
         for entry in self._folder.glob("*/*"):
-            path = Path(str((read_json(entry) or {}).get("path", "")))
+            value = read_json(entry) or {}
+            path = Path(str(value.get("path", "")))
             with suppress(OSError):
-                if not path.is_file() and entry.stat().st_mtime <= unless_modified_after:
+                is_outdated = not path.is_file() or not _is_current(value, _file_state(path))
+                if is_outdated and entry.stat().st_mtime <= unless_modified_after:
                     entry.unlink()
 
     def _write(self, path: Path, question: str, state: list[int], found: str) -> None:
         value = {"format": _FORMAT, "path": str(path), "state": state, "found": found}
-        with suppress(OSError):
-            write_json(self._place(path, question), value)
+        place = self._place(path, question)
+        self._recalled.pop(place, None)
+        with suppress(OSError, UnicodeError):  # JSON holds no file name beyond UTF-8
+            write_json(place, value)
 
     def _place(self, path: Path, question: str) -> Path:
         name = hashlib.sha256(os.fsencode(path) + b"\0" + question.encode()).hexdigest()
@@ -102,6 +113,10 @@ class FingerprintMemory(FileMemory):
         when = time.time_ns() - _SETTLING_NS
         os.utime(path, ns=(when, when))
         self._write(path, "", _file_state(path), content_hash)
+
+
+def _is_current(value: Mapping[str, Any], state: list[int]) -> bool:
+    return value.get("format") == _FORMAT and value.get("state") == state
 
 
 def stat_signature(path: Path) -> tuple[int, int, int]:

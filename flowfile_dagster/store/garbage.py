@@ -89,7 +89,7 @@ def collect_garbage(store: ResultStore, policy: Policy, *, is_dry_run: bool = Fa
     data = list(_removals_of_data(again.data, again.manifests.values(), oldest_data))
     removed += [removal for removal in data if store.files.remove(removal.name, oldest_data)]
     for folder in (FINGERPRINTS, SCHEMAS, VERIFIED):
-        FileMemory(store.base / folder).forget_lost_files(oldest_kept)
+        FileMemory(store.base / folder).forget_outdated(oldest_kept)
     return GarbageCollection(tuple(removed), _bytes_kept(again.data, removed))
 
 

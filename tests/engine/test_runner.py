@@ -120,6 +120,17 @@ def test_changed_source_file_recomputes_and_a_touched_one_does_not(load: Load, s
     assert load(*flow).run(store=store).status == {1: "computed", 2: "computed", 3: "hit"}
 
 
+def test_file_whose_name_is_no_utf8_does_not_end_the_run(load: Load, store: Path, tmp_path: Path) -> None:
+    source = tmp_path / "folder" / os.fsdecode(b"\xe9.csv")
+    source.parent.mkdir()
+    source.write_text("a\n1\n")
+    os.utime(source, (1, 1))
+    received = {"path": str(source.parent), "file_type": "csv", "scan_mode": "directory"}
+    flow = load(node(1, "read", {"received_file": received}), manual(2, {"a": [1]}))
+    run = flow.run(store=store)
+    assert run.status == {1: "failed", 2: "computed"}, "Polars reads no such path"
+
+
 def test_types_of_a_csv_file_are_looked_for_once_for_all_runs(load: Load, store: Path, tmp_path: Path) -> None:
     source = tmp_path / "rows.csv"
     source.write_text("day,n\n2024-01-31,1\n")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flowfile_dagster.store.digest import hash_source
-from flowfile_dagster.store.fingerprints import FingerprintMemory, stat_signature
+from flowfile_dagster.store.fingerprints import SETTLING_TIME, FingerprintMemory, stat_signature
 
 SECOND = 1_000_000_000
 
@@ -97,6 +97,24 @@ def test_file_that_changes_while_it_is_read_is_not_remembered(tmp_path: Path) ->
 
     memory = FingerprintMemory(tmp_path / "memory", hash_then_change)
     memory.content_hash(path)
+    assert memory.remembered(path) is None
+
+
+def test_file_that_settled_only_while_it_was_read_is_not_remembered(tmp_path: Path) -> None:
+    path = settled(tmp_path / "a.csv", "abc", age=0.5)
+
+    def hash_slowly(file: Path) -> str:
+        time.sleep(SETTLING_TIME - 0.4)
+        return hash_source(file)
+
+    memory = FingerprintMemory(tmp_path / "memory", hash_slowly)
+    memory.content_hash(path)
+    assert memory.remembered(path) is None
+
+
+def test_file_whose_name_is_no_utf8_is_hashed_and_not_remembered(tmp_path: Path, memory: FingerprintMemory) -> None:
+    path = settled(tmp_path / os.fsdecode(b"\xe9.csv"), "abc")
+    assert memory.content_hash(path) == sha256("abc")
     assert memory.remembered(path) is None
 
 

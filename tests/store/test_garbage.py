@@ -1,5 +1,6 @@
 """What goes, what stays, and that nobody at work loses anything."""
 
+import json
 import os
 import subprocess
 import sys
@@ -195,12 +196,33 @@ def test_what_was_remembered_of_lost_files_goes(store: ResultStore) -> None:
     source.write_text("a")
     os.utime(source, (1, 1))
     memory.content_hash(source)
-    for path in store.base.rglob("*"):
+    for path in store.base.glob("data/*/*"):
+        os.utime(path, (1, 1))
+    assert numbers(store, (1, 2)) == [1, 2], "which is remembered"
+    for path in store.base.glob("*/*/*.json"):
         os.utime(path, (1, 1))
     collect(store, 1)
     assert len(list(store.base.glob("data/*/*.arrow"))) == 1
     assert len(list(store.base.glob("verified/*/*.json"))) == 1
     assert memory.remembered(source) is not None
+
+
+@pytest.mark.parametrize("change", [{"format": 1}, {"state": [1, 1, 1, 1]}, {"path": ""}])
+def test_what_was_remembered_in_another_way_or_of_another_state_goes(
+    store: ResultStore, change: dict[str, object]
+) -> None:
+    memory = FingerprintMemory(store.base / "fingerprints")
+    source = store.base.parent / "in.csv"
+    source.write_text("a")
+    os.utime(source, (1, 1))
+    memory.content_hash(source)
+    (entry,) = store.base.glob("fingerprints/*/*.json")
+    entry.write_text(json.dumps({**json.loads(entry.read_text()), **change}))
+    collect(store)
+    assert entry.exists(), "it is young"
+    os.utime(entry, (1, 1))
+    collect(store)
+    assert not entry.exists()
 
 
 def test_empty_store_is_left_alone(store: ResultStore) -> None:
