@@ -39,7 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="spare what is younger, for it may belong to a run at work; default: 1h",
     )
     parser.add_argument(
-        "--verify", action="store_true", help="then read every file that is left, and tell what is damaged"
+        "--verify", action="store_true", help="then read every file that is left, and tell what is damaged or lost"
     )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")

@@ -34,8 +34,10 @@ class Blobs(Protocol):
             StoreError: the file cannot be written; nothing is left of it.
         """
 
-    def check(self, table: StoredTable) -> bool:
+    def check(self, table: StoredTable, *, anew: bool = False) -> bool:
         """Whether the file of a table is there and whole; False where it is not there.
+
+        `anew`: a file on this machine is read whatever is remembered of it.
 
         Raises:
             DamageError: it is there, and is not what was written.
@@ -65,14 +67,14 @@ class LocalBlobs:
         """See `Blobs.path`."""
         return self._base / blob_name(table.content_hash)
 
-    def check(self, table: StoredTable) -> bool:
+    def check(self, table: StoredTable, *, anew: bool = False) -> bool:
         """See `Blobs.check`."""
         path = self.path(table)
         try:
             size = path.stat().st_size
             if size != table.bytes:
                 raise DamageError(f"it has {size:,} bytes instead of {table.bytes:,}")
-            if self._content_hash(path, size) != table.content_hash:
+            if self._content_hash(path, size, anew) != table.content_hash:
                 raise DamageError("its content hash differs")
         except (FileNotFoundError, NotADirectoryError):
             return False
@@ -80,8 +82,10 @@ class LocalBlobs:
             raise StoreError(str(path), f"cannot be read: {error.strerror}") from error
         return True
 
-    def _content_hash(self, path: Path, size: int) -> str:
-        return hash_result(path)[0] if size <= _READ_AGAIN else self._memory.content_hash(path)
+    def _content_hash(self, path: Path, size: int, anew: bool) -> str:
+        if size <= _READ_AGAIN:
+            return hash_result(path)[0]
+        return self._memory.hash_anew(path) if anew else self._memory.content_hash(path)
 
     def write(self, table: pl.DataFrame) -> StoredTable:
         """See `Blobs.write`."""

@@ -102,6 +102,14 @@ class FingerprintMemory(FileMemory):
         """
         return self.recall(path, "", partial(self._hash_file, path))
 
+    def hash_anew(self, path: Path) -> str:
+        """The hash of a file that is read whatever is remembered of it.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        return self.recall_anew(path, "", partial(self._hash_file, path))
+
     def settle(self, path: Path, content_hash: str) -> None:
         """Remember the hash of a file that was just written.
 

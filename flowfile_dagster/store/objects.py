@@ -167,7 +167,7 @@ class CopiedBlobs:
             self._copies.keep(temporary, stored)
         return stored
 
-    def check(self, table: StoredTable) -> bool:
+    def check(self, table: StoredTable, *, anew: bool = False) -> bool:
         """See `Blobs.check`. The content is checked when it is copied here."""
         facts = self._remote.facts(blob_name(table.content_hash))
         if facts is not None and facts.size != table.bytes:

@@ -16,7 +16,6 @@ and on this machine, for a local store in the same folder::
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -26,7 +25,6 @@ from typing import Any
 
 import polars as pl
 
-from flowfile_dagster.errors import StoreError
 from flowfile_dagster.store.blobs import Blobs, LocalBlobs, blob_name
 from flowfile_dagster.store.files import StoreFiles
 from flowfile_dagster.store.index import (
@@ -133,23 +131,20 @@ class ResultStore:
         return self._read_from.look_up(node_hash) if manifest is None and self._read_from is not None else manifest
 
     def verify(self) -> Mapping[str, Damage]:
-        """Read every result of this store, whatever is remembered of it; gives what is damaged, by node hash.
+        """Read every result of this store, whatever is remembered of it; gives what is damaged or lost, by node hash.
 
         Of an object store, the objects' sizes are looked at: their content is checked when it is copied here.
 
         Raises:
-            StoreError: the store cannot be read, or what is remembered of it cannot be forgotten.
+            StoreError: the store cannot be read.
         """
-        remembered = self.base / VERIFIED
-        try:
-            shutil.rmtree(remembered)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise StoreError(str(remembered), f"cannot be removed: {error.strerror}") from error
         for name, _ in self.files.list_files(MANIFESTS):
-            if name.endswith(".json"):
-                self._look_here(PurePosixPath(name).stem)
+            node_hash = PurePosixPath(name).stem
+            manifest = self._read_manifest(node_hash) if name.endswith(".json") else None
+            for table in manifest.outputs.values() if manifest else ():
+                if not self._is_whole(table, node_hash, anew=True):
+                    lost = Damage(f"{self.location}/{blob_name(table.content_hash)}", "the file is missing")
+                    self.damages.setdefault(node_hash, lost)
         return self.damages
 
     def path(self, table: StoredTable) -> Path:
@@ -228,7 +223,6 @@ class ResultStore:
 
         What the store to read from has comes after this store's own.
 
-
         Raises:
             StoreError: the store cannot be read.
         """
@@ -255,9 +249,9 @@ class ResultStore:
             self.damages[node_hash] = Damage(f"{self.location}/{name}", str(error))
             return None
 
-    def _is_whole(self, table: StoredTable, node_hash: str) -> bool:
+    def _is_whole(self, table: StoredTable, node_hash: str, *, anew: bool = False) -> bool:
         try:
-            if self._blobs.check(table):
+            if self._blobs.check(table, anew=anew):
                 return True
         except DamageError as error:
             self.damages[node_hash] = Damage(f"{self.location}/{blob_name(table.content_hash)}", str(error))

@@ -67,6 +67,21 @@ def test_decay_that_no_file_time_gives_away_is_found_and_computed_again(
     assert ResultStore(tmp_path).find(HASH) is None
 
 
+def test_data_file_that_is_gone_is_told(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lost = next(store.glob("data/*/*.arrow"))
+    lost.unlink()
+    assert main(["gc", str(store), "--verify"]) == 1
+    assert f"{lost} is damaged: the file is missing" in capsys.readouterr().out.splitlines()
+
+
+def test_dry_run_that_verifies_removes_nothing(tmp_path: Path) -> None:
+    ResultStore(tmp_path).write(pl.DataFrame({"a": range(200_000)}))
+    before = sorted(tmp_path.rglob("*"))
+    assert list(tmp_path.glob("verified/*/*.json"))
+    assert main(["gc", str(tmp_path), "--dry-run", "--verify"]) == 0
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_folder_that_is_not_there_is_not_usable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["gc", str(tmp_path / "nowhere")]) == 2
     assert "there is no such folder" in capsys.readouterr().err

@@ -118,6 +118,15 @@ def test_file_whose_name_is_no_utf8_is_hashed_and_not_remembered(tmp_path: Path,
     assert memory.remembered(path) is None
 
 
+def test_hash_that_is_made_anew_takes_the_place_of_the_remembered_one(
+    tmp_path: Path, memory: FingerprintMemory
+) -> None:
+    path = settled(tmp_path / "a.csv", "abc")
+    memory.settle(path, "wrong")
+    assert memory.content_hash(path) == "wrong"
+    assert memory.hash_anew(path) == memory.content_hash(path) == sha256("abc")
+
+
 def test_missing_file_is_an_error_and_has_no_remembered_hash(tmp_path: Path, memory: FingerprintMemory) -> None:
     path = settled(tmp_path / "a.csv", "abc")
     memory.content_hash(path)
