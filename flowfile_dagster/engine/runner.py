@@ -279,7 +279,7 @@ class _Run:
         if Trait.SINK in self.graph.nodes[segment.root].traits:
             state = self._without_target(state, self.graph.nodes[segment.root])
         check_unchanged(state)
-        manifest = self.store.record(
+        manifest = self._ordered_meanwhile(segment, node_hash, is_target=is_target) or self.store.record(
             [node_hash, recipe] if recipe else [node_hash],
             result.outputs,
             parts=parts,
@@ -290,6 +290,14 @@ class _Run:
         )
         self._keep(segment.root, manifest)
         return NodeComputed(segment.root, manifest, why, seconds, fused, str(damage or ""))
+
+    def _ordered_meanwhile(self, segment: Segment, node_hash: str, *, is_target: bool) -> Manifest | None:
+        """The ordered result that another run recorded since this one looked: one of open order must not replace it."""
+        if segment.root in self.ordered:
+            return None
+        found = self.store.find(node_hash)
+        is_enough = found is not None and is_found(self.graph, segment, found, {segment.root}, is_target=is_target)
+        return found if is_enough else None
 
     def _without_target(self, state: SourceState, node: FlowNode) -> SourceState:
         """A flow may read the file that it then replaces."""

@@ -12,6 +12,7 @@ import pytest
 from flowfile_dagster import Flow, load_flow
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeSkipped
 from flowfile_dagster.errors import NodeError, SelectionError
+from flowfile_dagster.nodes.group_by import GroupBy
 from flowfile_dagster.nodes.sort import Sort
 from tests.factories import (
     JsonObject,
@@ -315,6 +316,26 @@ def test_result_that_only_serves_others_is_found_where_its_order_does_not_matter
     assert ordered.frame(2)["a"].to_list() == [2, 1]
     numbered = [*nodes[:2], node(3, "record_id", {"record_id_input": {"output_column_name": "n"}}, 2)]
     assert load(*numbered).run("development", store=store).status == {1: "hit", 2: "hit", 3: "computed"}
+
+
+def test_result_of_open_order_replaces_no_ordered_one_that_came_meanwhile(
+    load: Load, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [{"old_name": name, "agg": "groupby"} for name in "ab"]
+    group = node(2, "group_by", {"groupby_input": {"agg_cols": [*keys, {"old_name": "a", "agg": "count"}]}}, 1)
+    rule = {"index_columns": ["a"], "pivot_column": "b", "value_col": "a_count", "aggregations": ["sum"]}
+    sort = node(4, "sort", {"sort_input": [{"column": "a"}]}, 3)
+    flow = load(manual(1, {"a": [2, 1, 1], "b": [5, 4, 4]}), group, node(3, "pivot", {"pivot_input": rule}, 2), sort)
+    build = GroupBy.build
+
+    def overtaken(*arguments: Any) -> pl.LazyFrame:
+        monkeypatch.setattr(GroupBy, "build", build)
+        flow.run("development", store=store, targets=[2])
+        return build(*arguments)
+
+    monkeypatch.setattr(GroupBy, "build", overtaken)
+    assert flow.run("performance", store=store).is_success
+    assert flow.run("development", store=store, targets=[2]).status == {2: "hit"}
 
 
 def test_unknown_mode_is_refused(load: Load) -> None:
