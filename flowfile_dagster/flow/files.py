@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 #: ``.flowfile`` is the old pickle format: found, so that it can be refused with a word on how to convert it.
@@ -20,15 +21,15 @@ def find_flow_files(path: Path) -> list[Path]:
     """
     if not path.is_dir():
         return [path]
-    return sorted(
-        file
-        for file in path.rglob("*")
-        if file.suffix.lower() in FLOW_SUFFIXES
-        and not file.name.endswith(TESTS_SUFFIX)
-        and not any(part.startswith(".") for part in file.relative_to(path).parts)
-        and not file.is_dir()
-        and not _is_other_text(file)
-    )
+    found: list[Path] = []
+    for folder, inner, names in os.walk(path):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        found += [Path(folder, name) for name in names if _is_flow_name(name)]
+    return sorted(file for file in found if not _is_other_text(file))
+
+
+def _is_flow_name(name: str) -> bool:
+    return name.lower().endswith(FLOW_SUFFIXES) and not name.startswith(".") and not name.endswith(TESTS_SUFFIX)
 
 
 def _is_other_text(file: Path) -> bool:

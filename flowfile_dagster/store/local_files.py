@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pydantic_core
+
 from flowfile_dagster.errors import StoreError
 from flowfile_dagster.store.files import FileFacts
 
@@ -43,7 +45,7 @@ def write_json(path: Path, value: Mapping[str, Any], mode: int = 0o666) -> None:
 def read_json(path: Path) -> dict[str, Any] | None:
     """A JSON object from a file; None where the file is absent or holds none."""
     try:
-        value = json.loads(path.read_bytes())
+        value = pydantic_core.from_json(path.read_bytes())
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None

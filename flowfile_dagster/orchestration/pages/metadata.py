@@ -37,7 +37,7 @@ def definition_metadata(
     `beyond`: what goes below the table of the lineage: where the columns come from that other flows write.
     """
     metadata: dict[str, Any] = {
-        "flowfile/flow_file": dg.MetadataValue.path(flow.path),
+        "flowfile/flow_file": _path(flow.path),
         "flowfile/node_id": node.node_id,
         "flowfile/position": f"{node.position[0]}, {node.position[1]}",
     }
@@ -98,6 +98,12 @@ def _drawing(members: Sequence[CompiledNode], nodes: Mapping[int, CompiledNode])
 def table_schema(schema: SchemaText) -> dg.TableSchema:
     """A schema as Dagster shows it."""
     return _table_schema(tuple((name, dtype) for name, dtype in schema))
+
+
+@lru_cache(maxsize=1024)
+def _path(path: str) -> dg.PathMetadataValue:
+    """Each node of a flow names its file."""
+    return dg.MetadataValue.path(path)
 
 
 # Most columns go through several nodes unchanged, and so do many schemas.

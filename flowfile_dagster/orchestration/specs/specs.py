@@ -98,7 +98,11 @@ class SpecBuilder:
                     segment,
                     None if self._flowfile_url is None else _link(self._flowfile_url, flow, node),
                 )
-                columns = self._column_origins(place, segment.lineage.get(handle))
+                columns = (
+                    self._columns_of_inputs(place, node, handle)
+                    if mode == "development"
+                    else self._column_origins(place, segment.lineage.get(handle))
+                )
                 if columns and written and segment.nodes == [node.node_id]:
                     columns = {**columns, **written[0].column_origins()}
                 edges = OutputEdges(deps, columns, render_origins(written))
@@ -184,6 +188,13 @@ class SpecBuilder:
         own = {self._key(place, segment.root, handle) for handle in nodes[segment.root].schemas}
         return [key for key in dict.fromkeys([*inputs, *outside]) if key not in own]
 
+    def _columns_of_inputs(self, place: FlowPlace, node: CompiledNode, handle: str) -> ColumnOrigins | None:
+        lineage = node.lineage.get(handle)
+        if lineage is None:
+            return None
+        keys = [self._key(place, item.node_id, item.handle) for item in node.inputs]
+        return {column: [(keys[index], name) for index, name in origins] for column, origins in lineage.items()}
+
     def _column_origins(
         self, place: FlowPlace, lineage: Mapping[str, Sequence[tuple[int, str, str]]] | None
     ) -> ColumnOrigins | None:
@@ -217,17 +228,8 @@ def _reachable(start: FlowPlace, needs: Mapping[FlowPlace, set[FlowPlace]]) -> s
 
 
 def _own_segment(node: CompiledNode) -> CompiledSegment:
-    """A node by itself, as development has it."""
-    lineage = {
-        handle: None
-        if columns is None
-        else {
-            column: [(node.inputs[index].node_id, node.inputs[index].handle, name) for index, name in origins]
-            for column, origins in columns.items()
-        }
-        for handle, columns in node.lineage.items()
-    }
-    return CompiledSegment(node.node_id, [node.node_id], [item.node_id for item in node.inputs], ["node"], lineage)
+    """A node by itself, as development has it; its lineage is the node's own."""
+    return CompiledSegment(node.node_id, [node.node_id], [item.node_id for item in node.inputs], ["node"], {})
 
 
 def _refuse_collisions(flow: CompiledFlow, keys: Mapping[tuple[int, str], dg.AssetKey]) -> None:
