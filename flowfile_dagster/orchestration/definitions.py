@@ -151,13 +151,12 @@ class _Names:
     def refuse_taken(
         self, flow: CompiledFlow | BrokenFlow, assets: list[dg.AssetsDefinition]
     ) -> list[dg.AssetsDefinition] | BrokenFlow:
-        for name in _names_of(assets):
-            if name in self._owners:
-                cause = (
-                    f"{flow.path}: its asset or step {name!r} has the name of one of {self._owners[name]}; rename one"
-                )
-                return BrokenFlow(flow.name, flow.path, cause)
-        return assets
+        taken = self._owners.keys() & _names_of(assets)
+        if not taken:
+            return assets
+        name = min(taken)
+        cause = f"{flow.path}: its asset or step {name!r} has the name of one of {self._owners[name]}; rename one"
+        return BrokenFlow(flow.name, flow.path, cause)
 
     def free_place(self, place: FlowPlace) -> FlowPlace:
         while "__".join(place.key_prefix) in self._owners:

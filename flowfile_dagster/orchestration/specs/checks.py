@@ -53,6 +53,8 @@ def find_checks(flow: CompiledFlow, specs: FlowSpecs, config: FlowConfig) -> lis
 def with_freshness(flow: CompiledFlow, specs: FlowSpecs, config: FlowConfig) -> FlowSpecs:
     """The specs with the freshness policies that the configuration gives them."""
     wanted = {name: node.freshness for name, node in config.nodes.items() if node.freshness is not None}
+    if not wanted:
+        return specs
     policies = {
         node.node_id: dg.FreshnessPolicy.time_window(
             fail_window=timedelta(hours=freshness.fail_after_hours),
@@ -65,7 +67,7 @@ def with_freshness(flow: CompiledFlow, specs: FlowSpecs, config: FlowConfig) -> 
         output: spec.replace_attributes(freshness_policy=policies[output[0]]) if output[0] in policies else spec
         for output, spec in specs.by_output.items()
     }
-    return replace(specs, by_output=by_output) if policies else specs
+    return replace(specs, by_output=by_output)
 
 
 def _schema_checks(flow: CompiledFlow, specs: FlowSpecs, config: FlowConfig) -> Iterator[NodeCheck]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import dagster as dg
 
@@ -90,7 +91,7 @@ class FlowfileTranslator:
         node = output.node
         return dg.AssetSpec(
             key=self.get_asset_key(output),
-            deps=list(edges.deps),
+            deps=[_dependency(key) for key in edges.deps],
             description=_description(node, has_parameters=bool(output.flow.parameters)),
             metadata={
                 **definition_metadata(output.flow, node, output.handle, output.segment, edges.columns, edges.beyond),
@@ -102,6 +103,12 @@ class FlowfileTranslator:
             tags={"flowfile/flow": slug(output.flow.name)[:63], "flowfile/node_type": slug(node.node_type)[:63]},
             kinds={"polars", "flowfile", slug(node.node_type)[:63]},
         )
+
+
+@lru_cache(maxsize=16384)
+def _dependency(key: dg.AssetKey) -> dg.AssetDep:
+    """Making one takes Dagster almost as long as the rest of a spec, and sources are read by many nodes."""
+    return dg.AssetDep(key)
 
 
 def _code_version(output: FlowOutput) -> str:
