@@ -65,14 +65,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def execute(options: argparse.Namespace) -> int:
     """Write the bundle."""
-    flow = load_flow(options.flow, parameters=parameters(options))
+    values = parameters(options)
+    flow = load_flow(options.flow, parameters=values)
     node_id = flow.find_node(options.node)
     _refuse_what_stands_outside(flow, node_id)
     inputs = _inputs(flow, node_id, open_stores(options))
     inputs = _redacted(inputs, options.redact, options.sample)
     with tempfile.TemporaryDirectory(prefix="flowfile-") as name:
         folder = Path(name)
-        file = _write_flow(flow, node_id, inputs, parameters(options), folder)
+        file = _write_flow(flow, node_id, inputs, values, folder)
         packed = load_flow(file, root=folder)
         error = str(packed.run().errors.get(node_id, ""))
         (folder / "code.py").write_text(_code(packed, node_id), encoding="utf-8")

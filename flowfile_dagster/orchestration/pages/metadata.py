@@ -100,12 +100,6 @@ def table_schema(schema: SchemaText) -> dg.TableSchema:
     return _table_schema(tuple((name, dtype) for name, dtype in schema))
 
 
-@lru_cache(maxsize=1024)
-def _path(path: str) -> dg.PathMetadataValue:
-    """Each node of a flow names its file."""
-    return dg.MetadataValue.path(path)
-
-
 # Most columns go through several nodes unchanged, and so do many schemas.
 @lru_cache(maxsize=4096)
 def _table_schema(schema: tuple[tuple[str, str], ...]) -> dg.TableSchema:
@@ -115,6 +109,12 @@ def _table_schema(schema: tuple[tuple[str, str], ...]) -> dg.TableSchema:
 @lru_cache(maxsize=16384)
 def _column(name: str, dtype: str) -> dg.TableColumn:
     return dg.TableColumn(name, dtype)
+
+
+@lru_cache(maxsize=1024)
+def _path(path: str) -> dg.PathMetadataValue:
+    """Each node of a flow names its file."""
+    return dg.MetadataValue.path(path)
 
 
 def result_metadata(
