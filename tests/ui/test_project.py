@@ -109,7 +109,9 @@ def test_three_selected_nodes_are_materialized(server: Server, browser: Browser)
     browser.open("/locations/location/asset-groups/report/lineage")
     browser.click_graph("large_orders", "kinds", "gross")
     button = "//button[contains(normalize-space(.), 'Materialize selected (3)')]"
-    run_id = _run_started_by(server, browser.find(button).click)
+    materialize = browser.find(button)
+    browser.screenshot("three-nodes-selected")
+    run_id = _run_started_by(server, materialize.click)
     assert server.wait(run_id) == ("SUCCESS", {"large_orders", "kinds", "gross"})
 
 
