@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import dagster as dg
 import pytest
 
@@ -59,6 +61,21 @@ def test_dependency_within_a_step_can_be_taken_away(project: Project) -> None:
     (flow,) = project.definitions().resolve_asset_graph().assets_defs
     (mapped,) = dg.map_asset_specs(lambda spec: spec.replace_attributes(deps=[]), [flow])
     assert not any(spec.deps for spec in mapped.specs)
+
+
+def test_inputs_and_outputs_of_a_step_are_those_that_dagster_makes(project: Project) -> None:
+    source = project.folder / "orders.csv"
+    source.write_text("a\n1\n")
+    project.write([read_csv(1, str(source)), formula(2, 1, "b", "[a]")])
+    (flow,) = (asset for asset in project.definitions().resolve_asset_graph().assets_defs if asset.is_materializable)
+    result = dg.Out(dg.Any, is_required=False, io_manager_key="flowfile_io_manager")
+    check = dg.Out(is_required=False)
+    outs = {"shop__read_1": result, "shop__formula_2": result, "shop__read_1_predicted_schema": check}
+    made = [out.to_definition(inspect.Parameter.empty, name, None, None) for name, out in outs.items()]
+    assert [vars(output) for output in flow.op.output_defs] == [vars(output) for output in made]
+    ins = [dg.In(dg.Nothing).to_definition(name) for name in sorted(flow.node_keys_by_input_name)]
+    assert len(ins) == 2
+    assert [vars(value) for value in flow.op.input_defs] == [vars(value) for value in ins]
 
 
 def test_check_that_dagster_would_take_for_an_asset_is_a_load_error(project: Project) -> None:

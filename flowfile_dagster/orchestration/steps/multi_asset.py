@@ -2,18 +2,54 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
 import dagster as dg
 
 from flowfile_dagster.errors import ConfigError
 from flowfile_dagster.orchestration.specs.translator import IO_MANAGER_KEY
 
-#: Dagster takes its time to make an In or Out, and these are frozen: all steps share them.
-_IN = dg.In(dg.Nothing)
-_OUT = dg.Out(dg.Any, is_required=False, io_manager_key=IO_MANAGER_KEY)
-_CHECK_OUT = dg.Out(is_required=False)
+_Definition = TypeVar("_Definition")
+
+
+class _SharedIn(dg.In):
+    """An input that many steps have under many names.
+
+    Dagster finds out the type of each input and output anew, which is a fifth of the time in which a project loads.
+    """
+
+    @cached_property
+    def _definition(self) -> Any:
+        return super().to_definition("shared")
+
+    def to_definition(self, name: str) -> Any:
+        return _under_name(self._definition, name)
+
+
+class _SharedOut(dg.Out):
+    """The same for an output."""
+
+    @cached_property
+    def _definition(self) -> Any:
+        return super().to_definition(inspect.Parameter.empty, "shared", None, None)
+
+    def to_definition(self, annotation_type: object, name: str | None, *_: object, **__: object) -> Any:
+        return _under_name(self._definition, name)
+
+
+def _under_name(definition: _Definition, name: str | None) -> _Definition:
+    renamed = copy.copy(definition)
+    renamed._name = name  # type: ignore[attr-defined]
+    return renamed
+
+
+_IN = _SharedIn(dg.Nothing)
+_OUT = _SharedOut(dg.Any, is_required=False, io_manager_key=IO_MANAGER_KEY)
+_CHECK_OUT = _SharedOut(is_required=False)
 
 
 def build_multi_asset(
