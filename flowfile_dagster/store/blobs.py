@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import filecmp
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,10 +11,10 @@ from typing import Protocol
 import polars as pl
 
 from flowfile_dagster.errors import DataError, StoreError
-from flowfile_dagster.store.digest import hash_result, write_result
+from flowfile_dagster.store.digest import hash_result, is_same_content, write_result
 from flowfile_dagster.store.fingerprints import FingerprintMemory
 from flowfile_dagster.store.index import DamageError, StoredTable
-from flowfile_dagster.store.local_files import temporary_name
+from flowfile_dagster.store.local_files import make_folder, temporary_name
 
 BLOBS = "data"
 
@@ -102,7 +101,7 @@ class LocalBlobs:
                 raise DataError(f"column {name!r} holds Python objects, which cannot be stored; give it a Polars type")
         temporary = temporary_name(self._base / BLOBS)
         try:
-            temporary.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(temporary.parent)
             yield temporary, StoredTable(*write_result(table, temporary), table.height, schema)
         except OSError as error:
             cause = f"a result cannot be written: {error.strerror or error}"
@@ -119,7 +118,7 @@ class LocalBlobs:
                 return
             except FileNotFoundError:
                 pass  # collected as garbage just now
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         temporary.replace(path)
         with suppress(FileNotFoundError):  # garbage collection looks at it just now, and puts it back
             self._settle(path, stored)
@@ -137,6 +136,6 @@ class LocalBlobs:
                 return False
         except DamageError:
             return False
-        if not filecmp.cmp(temporary, path, shallow=False):
+        if not is_same_content(temporary, path):
             raise StoreError(str(path), "another result with the same content hash is stored; remove it and run again")
         return True

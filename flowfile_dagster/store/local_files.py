@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import uuid4
 
 import pydantic_core
@@ -26,20 +26,32 @@ def temporary_name(folder: Path) -> Path:
 @contextmanager
 def published_by_replace(path: Path) -> Iterator[Path]:
     """A unique temporary name beside `path`; what is written there replaces `path` if the block succeeds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_name(path.parent)
+    make_folder(path.parent)
     try:
         yield temporary
         temporary.replace(path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder with those above it, where it is not there: looking costs less than trying."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def write_json(path: Path, value: Mapping[str, Any], mode: int = 0o666) -> None:
     """Publish a JSON file by replace, with permissions less the user's mask."""
-    with published_by_replace(path) as temporary:
-        temporary.touch(mode)
-        temporary.write_text(json.dumps(value, ensure_ascii=False, sort_keys=True), encoding="utf-8")
+    content = json.dumps(value, ensure_ascii=False, sort_keys=True).encode()
+    with published_by_replace(path) as temporary, _new_file(temporary, mode) as file:
+        file.write(content)
+
+
+def _new_file(path: Path, mode: int) -> IO[bytes]:
+    """Made and opened at once: what is written to an empty file, ext4 sends to the disk before it goes on."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

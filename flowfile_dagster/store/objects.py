@@ -22,7 +22,7 @@ from flowfile_dagster.store.blobs import BLOBS, LocalBlobs, blob_name
 from flowfile_dagster.store.digest import hash_result
 from flowfile_dagster.store.files import FileFacts
 from flowfile_dagster.store.index import DamageError, StoredTable
-from flowfile_dagster.store.local_files import temporary_name
+from flowfile_dagster.store.local_files import make_folder, temporary_name
 
 #: An object that was modified less than this ago needs no touch, which is a PUT (seconds).
 _FRESH = 600.0
@@ -182,7 +182,7 @@ class CopiedBlobs:
         name = blob_name(table.content_hash)
         self._make_room()
         temporary = temporary_name(self._base / BLOBS)
-        temporary.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(temporary.parent)
         try:
             self._remote.download(name, temporary)
             if hash_result(temporary) != (table.content_hash, table.bytes):
