@@ -12,6 +12,9 @@ DASHBOARD_YEARS = range(1993, 1999)
 WIDE_TRUNK = 10
 WIDE_BRANCHES = 10
 WIDE_BRANCH_LENGTH = 98
+#: The columns that the branches keep.
+LINES_KEPT = ("l_partkey", "l_shipmode")
+NATION_KEPT = ("n_nationkey", "n_name")
 
 
 def chain(flow: Canvas) -> None:
@@ -172,20 +175,29 @@ def csv_to_parquet(flow: Canvas) -> None:
 
 
 def wide(flow: Canvas) -> None:
-    """1,000 nodes over 25 rows."""
-    node = flow.formula(flow.read("nation"), "value", "[n_nationkey]")
+    """1,000 nodes over all lines of orders."""
+    _branches(flow, "lineitem", LINES_KEPT)
+
+
+def tiny(flow: Canvas) -> None:
+    """The same over 25 rows: there is nothing to do but what the nodes themselves cost."""
+    _branches(flow, "nation", NATION_KEPT)
+
+
+def _branches(flow: Canvas, table: str, kept: tuple[str, str]) -> None:
+    node = flow.formula(flow.read(table), "value", f"[{kept[0]}]")
     for number in range(WIDE_TRUNK - 2):
         node = flow.formula(node, "value", f"[value] + {number}")
     for number in range(WIDE_BRANCHES):
-        flow.write(_branch(flow, node, number), f"wide_{number}")
+        flow.write(_branch(flow, node, kept, number), f"{flow.name}_{number}")
 
 
-def _branch(flow: Canvas, node: int, number: int) -> int:
+def _branch(flow: Canvas, node: int, kept: tuple[str, str], number: int) -> int:
     for step in range(WIDE_BRANCH_LENGTH):
         if step % 4 == 1:
             node = flow.filter(node, f"[value] != {step}")
         elif step % 4 == 3:
-            node = flow.keep(node, "n_name", "n_regionkey", "value")
+            node = flow.keep(node, *kept, "value")
         else:
             node = flow.formula(node, "value", f"([value] * 3) % 1009 + {number + step}")
     return node
@@ -199,5 +211,5 @@ def steps(flow: Canvas, count: int) -> None:
 
 
 FLOWS: Mapping[str, Callable[[Canvas], None]] = {
-    draw.__name__: draw for draw in (chain, q1, q3, q5, q6, q9, q12, q18, dashboard, csv_to_parquet, wide)
+    draw.__name__: draw for draw in (chain, q1, q3, q5, q6, q9, q12, q18, dashboard, csv_to_parquet, wide, tiny)
 }

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import polars as pl
 from polars import col
 
-from tpch.flows import DASHBOARD_YEARS, WIDE_BRANCH_LENGTH, WIDE_BRANCHES, WIDE_TRUNK
+from tpch.flows import DASHBOARD_YEARS, LINES_KEPT, NATION_KEPT, WIDE_BRANCH_LENGTH, WIDE_BRANCHES, WIDE_TRUNK
 
 Engine: TypeAlias = Literal["in-memory", "streaming"]
 #: Several results: each by itself, or all in one collect.
@@ -233,23 +233,31 @@ def csv_to_parquet(data: Path) -> Results:
 
 
 def wide(data: Path) -> Results:
-    frame = scan(data, "nation").with_columns(value=col("n_nationkey"))
+    return _branches("wide", scan(data, "lineitem"), LINES_KEPT)
+
+
+def tiny(data: Path) -> Results:
+    return _branches("tiny", scan(data, "nation"), NATION_KEPT)
+
+
+def _branches(name: str, frame: pl.LazyFrame, kept: tuple[str, str]) -> Results:
+    frame = frame.with_columns(value=col(kept[0]))
     for number in range(WIDE_TRUNK - 2):
         frame = frame.with_columns(value=col("value") + number)
-    return {f"wide_{number}": _branch(frame, number) for number in range(WIDE_BRANCHES)}
+    return {f"{name}_{number}": _branch(frame, kept, number) for number in range(WIDE_BRANCHES)}
 
 
-def _branch(frame: pl.LazyFrame, number: int) -> pl.LazyFrame:
+def _branch(frame: pl.LazyFrame, kept: tuple[str, str], number: int) -> pl.LazyFrame:
     for step in range(WIDE_BRANCH_LENGTH):
         if step % 4 == 1:
             frame = frame.filter(col("value") != step)
         elif step % 4 == 3:
-            frame = frame.select("n_name", "n_regionkey", "value")
+            frame = frame.select(*kept, "value")
         else:
             frame = frame.with_columns(value=(col("value") * 3) % 1009 + (number + step))
     return frame
 
 
 QUERIES: Mapping[str, Callable[[Path], Results]] = {
-    query.__name__: query for query in (chain, q1, q3, q5, q6, q9, q12, q18, dashboard, csv_to_parquet, wide)
+    query.__name__: query for query in (chain, q1, q3, q5, q6, q9, q12, q18, dashboard, csv_to_parquet, wide, tiny)
 }
