@@ -40,8 +40,10 @@ MODE = "performance"
 ENGINES = ("in-memory", "streaming")
 HAND_WRITTEN = tuple(f"polars {engine} separate" for engine in ENGINES)
 SEVERAL_OUTPUTS = ("dashboard", "wide", "tiny")
-#: In development each of its 1,000 nodes would store a copy of all lines.
+#: In development each of its 1,000 nodes would store a copy of all orders.
 NOT_IN_DEVELOPMENT = ("wide",)
+#: Beyond this scale the stored results of all nodes would fill the disk, in development as in hand-written assets.
+LARGEST_STORED_SCALE = 1.0
 #: Only flows with several outputs have these.
 TOGETHER = tuple(f"polars {engine} together" for engine in ENGINES)
 #: Nothing is known of the files that a flow reads, so their content is hashed.
@@ -162,6 +164,7 @@ class Bench:
     data: Path
     folder: Path
     flowfile: str | None
+    stores_nodes: bool
 
     @property
     def out(self) -> Path:
@@ -186,7 +189,7 @@ class Bench:
         """In the order in which they take turns; `WARM` finds what `COLD` stored."""
         several = TOGETHER if name in SEVERAL_OUTPUTS else ()
         whole = [OURS, *([FLOWFILE] if self.flowfile else [])]
-        development = () if name in NOT_IN_DEVELOPMENT else (COLD, WARM)
+        development = () if name in NOT_IN_DEVELOPMENT or not self.stores_nodes else (COLD, WARM)
         return [MODE, *HAND_WRITTEN, *several, FIRST_SIGHT, *whole, *development]
 
     def measure(self, name: str, program: str) -> Measured:
@@ -355,7 +358,7 @@ def measure_all(bench: Bench, names: Sequence[str], repeats: int, deadline: floa
     """Rounds in which all take turns; none is begun that would not end before the deadline, but one always is."""
     results = Results()
     programs = {name: check_all(bench, name) for name in names}
-    dagster = [DAGSTER_FLOW, DAGSTER_ASSETS, *DAGSTER_STEPS] if "chain" in names else []
+    dagster = [DAGSTER_FLOW, DAGSTER_ASSETS, *DAGSTER_STEPS] if "chain" in names and bench.stores_nodes else []
     took = 0.0
     for number in range(repeats):
         start = time.monotonic()
@@ -396,11 +399,11 @@ def main() -> None:
     generator = str(Path(__file__).with_name("tpch_data.py"))
     subprocess.run([sys.executable, generator, str(data), "--scale", f"{scale:g}"], check=True)
     with tempfile.TemporaryDirectory(prefix="flowfile-bench-") as folder:
-        bench = Bench(data.resolve(), Path(folder), os.environ.get("FLOWFILE_BIN"))
+        bench = Bench(data.resolve(), Path(folder), os.environ.get("FLOWFILE_BIN"), scale <= LARGEST_STORED_SCALE)
         bench.prepare()
         results = measure_all(bench, options.flows, 1 if options.quick else options.repeats, deadline)
     tables = [engine_table(results, options.flows), process_table(results, options.flows)]
-    if "chain" in options.flows:
+    if results.has("chain", DAGSTER_FLOW):
         tables.append(dagster_table(results))
     for table in tables:
         print("", *table, sep="\n")

@@ -13,7 +13,7 @@ WIDE_TRUNK = 10
 WIDE_BRANCHES = 10
 WIDE_BRANCH_LENGTH = 98
 #: The columns that the branches keep.
-LINES_KEPT = ("l_partkey", "l_shipmode")
+ORDERS_KEPT = ("o_custkey", "o_orderpriority")
 NATION_KEPT = ("n_nationkey", "n_name")
 
 
@@ -175,8 +175,8 @@ def csv_to_parquet(flow: Canvas) -> None:
 
 
 def wide(flow: Canvas) -> None:
-    """1,000 nodes over all lines of orders."""
-    _branches(flow, "lineitem", LINES_KEPT)
+    """1,000 nodes over all orders."""
+    _branches(flow, "orders", ORDERS_KEPT)
 
 
 def tiny(flow: Canvas) -> None:

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import polars as pl
 from polars import col
 
-from tpch.flows import DASHBOARD_YEARS, LINES_KEPT, NATION_KEPT, WIDE_BRANCH_LENGTH, WIDE_BRANCHES, WIDE_TRUNK
+from tpch.flows import DASHBOARD_YEARS, NATION_KEPT, ORDERS_KEPT, WIDE_BRANCH_LENGTH, WIDE_BRANCHES, WIDE_TRUNK
 
 Engine: TypeAlias = Literal["in-memory", "streaming"]
 #: Several results: each by itself, or all in one collect.
@@ -233,7 +233,7 @@ def csv_to_parquet(data: Path) -> Results:
 
 
 def wide(data: Path) -> Results:
-    return _branches("wide", scan(data, "lineitem"), LINES_KEPT)
+    return _branches("wide", scan(data, "orders"), ORDERS_KEPT)
 
 
 def tiny(data: Path) -> Results:

@@ -49,11 +49,12 @@ def assemble(
     """
     frames: dict[int, NodeFrames] = dict(stored)
     schemas: dict[int, pl.Schema] = {}
+    contexts = {keeps: replace(context, keeps_order=keeps, known_schemas=schemas) for keeps in (False, True)}
     for node_id, inputs in members.items():
         node = context.graph.nodes[node_id]
         given = [frames[item.node_id][item.handle] for item in inputs]
+        own = contexts[node_id in ordered]
         try:
-            own = replace(context, keeps_order=node_id in ordered, known_schemas=schemas)
             frames[node_id] = build_node(node, given, own)
             schemas |= _schemas(node, given, frames[node_id], own)
         except NODE_FAILURES as error:
