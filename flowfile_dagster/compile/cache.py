@@ -17,10 +17,9 @@ from flowfile_dagster.compat import prediction_versions
 from flowfile_dagster.compile.form import COMPILED_FORMAT, BrokenFlow, CompiledFlow, from_json
 from flowfile_dagster.errors import FlowFileError, Problem
 from flowfile_dagster.flow.text import FlowText, hash_flow_file
-from flowfile_dagster.store.fingerprints import FingerprintMemory, stat_signature
+from flowfile_dagster.store.fingerprints import FINGERPRINTS, FingerprintMemory, stat_signature
 from flowfile_dagster.store.index import manifest_name
 from flowfile_dagster.store.local_files import read_json
-from flowfile_dagster.store.store import FINGERPRINTS
 
 #: More flows than this are shared out to two workers.
 _FLOWS_PER_WORKER = 40

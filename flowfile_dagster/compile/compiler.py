@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,8 @@ from flowfile_dagster.plan.node_hash import settings_hash
 from flowfile_dagster.plan.segments import Segment, development_segments
 from flowfile_dagster.plan.sources import fingerprint_sources
 from flowfile_dagster.plan.stages import PlanInputs, Stage, plan_run
-from flowfile_dagster.store.fingerprints import FileMemory, FingerprintMemory, stat_signature
-from flowfile_dagster.store.store import FINGERPRINTS, SCHEMAS, ResultStore
+from flowfile_dagster.store.fingerprints import FINGERPRINTS, SCHEMAS, FileMemory, FingerprintMemory, stat_signature
+from flowfile_dagster.store.store import ResultStore
 
 _MAX_WATCHED_FOLDERS = 1000
 
@@ -69,10 +70,21 @@ def compile_flow(
         return BrokenFlow(text.path.stem, str(text.path), f"{text.path}: {type(error).__name__}: {error}")
 
 
+@dataclass(frozen=True)
+class _Findings:
+    """What the whole flow has to be looked at for; `notes` and `saved` settings by node id."""
+
+    context: NodeContext
+    names: Mapping[int, str]
+    notes: Mapping[int, str]
+    saved: Mapping[int, Mapping[str, Any] | None]
+    predictions: Mapping[int, NodePrediction]
+    columns: ColumnGraph
+
+
 def _compile(
     document: FlowDocument, graph: FlowGraph, checked: Mapping[str, bool], store: ResultStore | None
 ) -> CompiledFlow:
-    names = node_names(graph)
     found_schemas = FileMemory(store.base / SCHEMAS) if store and store.base.is_dir() else None
     context = NodeContext(graph, is_prediction=True, found_schemas=found_schemas)
     unread: list[Path] = []
@@ -83,9 +95,14 @@ def _compile(
         for node_id, stage in stages.items()
         if stage.node_hash and stage.manifest is None and None in predictions[node_id].schemas.values()
     ]
-    notes = notes_by_node(document)
-    saved = {entry.node_id: entry.setting_input for entry in document.nodes if graph.parameters}
-    columns = flow_columns(graph.name, graph, predictions)
+    findings = _Findings(
+        context,
+        node_names(graph),
+        notes_by_node(document),
+        {entry.node_id: entry.setting_input for entry in document.nodes if graph.parameters},
+        predictions,
+        flow_columns(graph.name, graph, predictions),
+    )
     has_opaque = any(None in prediction.schemas.values() for prediction in predictions.values())
     return CompiledFlow(
         name=graph.name,
@@ -103,10 +120,7 @@ def _compile(
             )
             for definition in {item.name: item for item in document.settings.parameters}.values()
         ],
-        nodes=[
-            _node(node, saved.get(node.node_id), names, notes.get(node.node_id, ""), predictions, columns, context)
-            for node in graph.nodes.values()
-        ],
+        nodes=[_node(node, findings) for node in graph.nodes.values()],
         segments=[
             _segment(segment, graph, predictions)
             for segment in performance_segments(graph, checked=checked_nodes(graph, checked))
@@ -158,32 +172,24 @@ def _schemas(stage: Stage) -> dict[str, pl.Schema]:
     return {handle: table.schema for handle, table in stage.manifest.outputs.items()} if stage.manifest else {}
 
 
-def _node(
-    node: FlowNode,
-    saved: Mapping[str, Any] | None,
-    names: Mapping[int, str],
-    notes: str,
-    predictions: Mapping[int, NodePrediction],
-    columns: ColumnGraph,
-    context: NodeContext,
-) -> CompiledNode:
-    prediction = predictions[node.node_id]
+def _node(node: FlowNode, flow: _Findings) -> CompiledNode:
+    prediction = flow.predictions[node.node_id]
     return CompiledNode(
         node_id=node.node_id,
-        name=names[node.node_id],
+        name=flow.names[node.node_id],
         node_type=node.node_type,
         reference=node.reference,
         description=node.description,
         position=node.position,
         group=node.group,
-        notes=notes,
+        notes=flow.notes.get(node.node_id, ""),
         line=node.line,
         handle_labels=list(node.handle_labels),
         inputs=[CompiledInput(item.node_id, item.handle, item.slot) for item in node.inputs],
         traits=sorted(trait.value for trait in node.traits),
         settings_hash=settings_hash(node),
-        settings_text=render_settings(node, saved),
-        snippet=render_snippet(node, names, predictions),
+        settings_text=render_settings(node, flow.saved.get(node.node_id)),
+        snippet=render_snippet(node, flow.names, flow.predictions),
         problem=node.problem,
         warning=None if prediction.error is None or node.problem else prediction.error.cause,
         schemas={
@@ -196,23 +202,18 @@ def _node(
             else {column: [(origin.input, origin.column) for origin in origins] for column, origins in lineage.items()}
             for handle, lineage in prediction.lineage.items()
         },
-        lineage_tables=_lineage_tables(node, prediction, columns, names, context),
-        sources=[_source(source) for source in sources_of(node, context)],
-        target=target_of(node, context),
+        lineage_tables=_lineage_tables(node, flow),
+        sources=[_source(source) for source in sources_of(node, flow.context)],
+        target=target_of(node, flow.context),
     )
 
 
-def _lineage_tables(
-    node: FlowNode,
-    prediction: NodePrediction,
-    columns: ColumnGraph,
-    names: Mapping[int, str],
-    context: NodeContext,
-) -> dict[str, str]:
+def _lineage_tables(node: FlowNode, flow: _Findings) -> dict[str, str]:
     tables: dict[str, str] = {}
-    for handle, schema in prediction.schemas.items():
-        own = None if schema is None else [ColumnId(context.graph.name, node.node_id, handle, name) for name in schema]
-        tables[handle] = lineage_table(columns, own, lambda other: names[other.node_id])
+    for handle, schema in flow.predictions[node.node_id].schemas.items():
+        name = flow.context.graph.name
+        own = None if schema is None else [ColumnId(name, node.node_id, handle, column) for column in schema]
+        tables[handle] = lineage_table(flow.columns, own, lambda other: flow.names[other.node_id])
     return tables
 
 

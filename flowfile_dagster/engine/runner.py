@@ -31,9 +31,9 @@ from flowfile_dagster.plan.order import ordered_nodes
 from flowfile_dagster.plan.segments import Segment, delivers_table, passes_input_on, wanted_roots
 from flowfile_dagster.plan.sources import SourceState, check_unchanged, fingerprint_sources, source_state
 from flowfile_dagster.plan.stages import PlanInputs, Stage, is_found, plan_run
-from flowfile_dagster.store.fingerprints import FileMemory, FingerprintMemory
+from flowfile_dagster.store.fingerprints import FINGERPRINTS, SCHEMAS, FileMemory, FingerprintMemory
 from flowfile_dagster.store.index import Manifest, StoredTable, Written
-from flowfile_dagster.store.store import FINGERPRINTS, SCHEMAS, ResultStore
+from flowfile_dagster.store.store import ResultStore
 
 #: The inputs that take part, for each node of a segment that may run.
 Members: TypeAlias = Mapping[int, Sequence[Input]]

@@ -114,11 +114,16 @@ def is_found(
 ) -> bool:
     """Whether a stored result is all that is wanted of a segment: its table, in order, and for a sink its file."""
     node = graph.nodes[segment.root]
-    if segment.root in ordered and not manifest.is_ordered:
+    if not _is_in_order(node, manifest, ordered):
         return False
     if delivers_table(graph, segment) and not manifest.outputs.keys() >= set(node.handles):
         return False
     return not is_target or Trait.SINK not in node.traits or _is_written(node, graph, manifest)
+
+
+def _is_in_order(node: FlowNode, manifest: Manifest, ordered: Collection[int]) -> bool:
+    """Whether a result has its order, if that matters."""
+    return manifest.is_ordered or node.node_id not in ordered
 
 
 def _is_written(node: FlowNode, graph: FlowGraph, manifest: Manifest) -> bool:
@@ -173,10 +178,10 @@ def _find(
     upstream = [findings[item.node_id].node_hash for item in admission.inputs]
     if Trait.VOLATILE in node.traits:
         latest = state.latest(node) if node.node_id in wanted.served else None
-        if latest is not None and node.node_id in state.ordered and not latest.is_ordered:
-            latest = None
-        is_current = latest is not None and _is_made_of(latest, node, admission, upstream, state.hashes)
-        return _Finding(admission, "done", *((latest.node_hash, latest) if latest and is_current else ()))
+        if latest is None or not _is_in_order(node, latest, state.ordered):
+            return _Finding(admission, "done")
+        is_current = _is_made_of(latest, node, admission, upstream, state.hashes)
+        return _Finding(admission, "done", *((latest.node_hash, latest) if is_current else ()))
     if None in upstream:
         return _Finding(admission, "done")
     try:

@@ -14,6 +14,11 @@ from typing import Any
 from flowfile_dagster.store.digest import hash_source
 from flowfile_dagster.store.local_files import read_json, write_json
 
+#: Folders beside the results: content hashes of source files, types found in their rows, hashes of data files.
+FINGERPRINTS = "fingerprints"
+SCHEMAS = "schemas"
+VERIFIED = "verified"
+
 #: A file changed this recently may change again within the same tick of the file system's clock (seconds).
 SETTLING_TIME = 2
 _SETTLING_NS = SETTLING_TIME * 1_000_000_000

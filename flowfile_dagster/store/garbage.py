@@ -16,11 +16,11 @@ from typing import Literal
 
 from flowfile_dagster.store.blobs import BLOBS, blob_name
 from flowfile_dagster.store.files import FileFacts, StoreFiles
-from flowfile_dagster.store.fingerprints import SETTLING_TIME, FileMemory
+from flowfile_dagster.store.fingerprints import FINGERPRINTS, SCHEMAS, SETTLING_TIME, VERIFIED, FileMemory
 from flowfile_dagster.store.index import MANIFESTS, DamageError, Manifest, manifest_from_bytes
 from flowfile_dagster.store.local_files import TEMPORARY_SUFFIX
 from flowfile_dagster.store.refs import REFS, key_of_run_ref, ref_from_bytes
-from flowfile_dagster.store.store import FINGERPRINTS, SCHEMAS, VERIFIED, ResultStore
+from flowfile_dagster.store.store import ResultStore
 
 DEFAULT_GRACE = 3600.0
 

@@ -27,6 +27,7 @@ import polars as pl
 
 from flowfile_dagster.store.blobs import Blobs, LocalBlobs, blob_name
 from flowfile_dagster.store.files import StoreFiles
+from flowfile_dagster.store.fingerprints import VERIFIED
 from flowfile_dagster.store.index import (
     MANIFESTS,
     DamageError,
@@ -41,10 +42,6 @@ from flowfile_dagster.store.local_files import LocalFolder
 from flowfile_dagster.store.mapped import scan_mapped
 from flowfile_dagster.store.objects import CopiedBlobs, ObjectFolder, copies_folder, is_url
 from flowfile_dagster.store.refs import Ref, ref_from_bytes, ref_name, ref_to_bytes, runs_folder
-
-FINGERPRINTS = "fingerprints"
-SCHEMAS = "schemas"
-VERIFIED = "verified"
 
 
 @dataclass(frozen=True)

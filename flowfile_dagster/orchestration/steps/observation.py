@@ -24,8 +24,8 @@ from flowfile_dagster.orchestration.steps.history import (
 )
 from flowfile_dagster.orchestration.steps.io_manager import FlowfileIOManager
 from flowfile_dagster.plan.sources import source_version
-from flowfile_dagster.store.fingerprints import FingerprintMemory
-from flowfile_dagster.store.store import FINGERPRINTS, ResultStore
+from flowfile_dagster.store.fingerprints import FINGERPRINTS, FingerprintMemory
+from flowfile_dagster.store.store import ResultStore
 
 #: The data version of a source that could never be read.
 _NEVER_READ = "never read"
