@@ -25,7 +25,7 @@ from flowfile_dagster.flow.predict import NodePrediction, predict_graph
 from flowfile_dagster.flow.resolve import read_graph
 from flowfile_dagster.plan.fusion import performance_segments
 from flowfile_dagster.plan.segments import development_segments, wanted_roots
-from flowfile_dagster.store.fingerprints import state_hash
+from flowfile_dagster.store.fingerprints import passing_source_memory
 from flowfile_dagster.store.index import Manifest
 from flowfile_dagster.store.refs import Ref
 from flowfile_dagster.store.store import ResultStore
@@ -142,8 +142,7 @@ class FlowRun:
         self._manifests: dict[int, Manifest] = {}
         self._names = flow.names
         opened = store if isinstance(store, ResultStore) else ResultStore(store or self._own_folder())
-        # Results that nobody finds again need no hash of all that they were made from.
-        self._content_hash = None if store else state_hash
+        self._sources = None if store else passing_source_memory()
         self.store = opened.of_run(uuid4().hex)
 
     def _own_folder(self) -> str:
@@ -175,7 +174,7 @@ class FlowRun:
             self.store,
             ref_key=self.ref_key,
             engine=chosen,
-            content_hash=self._content_hash,
+            sources=self._sources,
         )
 
     def frame(self, node_id: int, handle: str = "output-0") -> pl.DataFrame:

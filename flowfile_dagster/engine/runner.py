@@ -31,7 +31,7 @@ from flowfile_dagster.plan.order import ordered_nodes
 from flowfile_dagster.plan.segments import Segment, delivers_table, passes_input_on, wanted_roots
 from flowfile_dagster.plan.sources import SourceState, check_unchanged, fingerprint_sources, source_state
 from flowfile_dagster.plan.stages import PlanInputs, Stage, is_found, plan_run
-from flowfile_dagster.store.fingerprints import FINGERPRINTS, SCHEMAS, FileMemory, FingerprintMemory
+from flowfile_dagster.store.fingerprints import SourceMemory, source_memory
 from flowfile_dagster.store.index import Manifest, StoredTable, Written
 from flowfile_dagster.store.store import ResultStore
 
@@ -56,7 +56,7 @@ def run_segments(
     engine: Engine = "in-memory",
     engines: Mapping[int, Engine] | None = None,
     verify: Verify | None = None,
-    content_hash: Callable[[Path], str] | None = None,
+    sources: SourceMemory | None = None,
 ) -> Iterator[NodeEvent]:
     """Bring the targets up to date, computing what they need and what is not there.
 
@@ -69,16 +69,16 @@ def run_segments(
         engine: which of Polars' engines runs the plans.
         engines: engines for single segments, by root.
         verify: asked about each result before it is told; where it says no, what is below does not run.
-        content_hash: what identifies the content of a source file; default: its hash, which the store remembers.
+        sources: what is known of source files; default: what the store remembers.
 
     Yields:
         Events for each target, and for each segment that had to run for them, in topological order.
     """
     wanted = frozenset(wanted_roots(segments))
     kept = frozenset(segment.root for segment in segments if delivers_table(graph, segment)) & wanted
-    context = NodeContext(graph, engine=engine, found_schemas=FileMemory(store.base / SCHEMAS))
-    content_hash = content_hash or FingerprintMemory(store.base / FINGERPRINTS).content_hash
-    run = _Run(context, store, ref_key, engines or {}, ordered_nodes(graph, kept), content_hash)
+    sources = sources or source_memory(store.base)
+    context = NodeContext(graph, engine=engine, found_schemas=sources.found_types)
+    run = _Run(context, store, ref_key, engines or {}, ordered_nodes(graph, kept), sources.content_hash)
     plan = plan_run(graph, segments, targets, run.plan_inputs(), run.context)
     for _, stages in groupby(plan.stages, key=_bundle_of):
         for event in run.settle(list(stages), plan.targets):

@@ -40,6 +40,7 @@ from flowfile_dagster.orchestration.steps.assets import FlowSource, build_broken
 from flowfile_dagster.orchestration.steps.io_manager import STORE_FOLDER, FlowfileIOManager, shared_io_manager
 from flowfile_dagster.orchestration.steps.launch import build_flow_resource, flow_resource_key
 from flowfile_dagster.orchestration.steps.observation import build_source_assets
+from flowfile_dagster.store.local_files import user_cache
 from flowfile_dagster.store.objects import is_url
 
 _log = logging.getLogger(__name__)
@@ -243,8 +244,7 @@ def _store_folder(io_manager: FlowfileIOManager) -> Path | None:
 
 def _compiled_folder(given: str | Path | None) -> Path:
     home = os.environ.get("DAGSTER_HOME")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flowfile-dagster"
-    folder = Path(given or (Path(home) / "storage" / f"{STORE_FOLDER}-compiled" if home else cache))
+    folder = Path(given or (Path(home) / "storage" / f"{STORE_FOLDER}-compiled" if home else user_cache() / "compiled"))
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

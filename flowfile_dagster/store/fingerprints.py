@@ -7,12 +7,13 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from flowfile_dagster.store.digest import hash_source
-from flowfile_dagster.store.local_files import read_json, write_json
+from flowfile_dagster.store.local_files import read_json, user_cache, write_json
 
 #: Folders beside the results: content hashes of source files, types found in their rows, hashes of data files.
 FINGERPRINTS = "fingerprints"
@@ -128,12 +129,33 @@ class FingerprintMemory(FileMemory):
         self._write(path, "", _file_state(path), content_hash)
 
 
+@dataclass(frozen=True)
+class SourceMemory:
+    """What a run may know of source files before it reads them: what stands for their content, and their types."""
+
+    content_hash: Callable[[Path], str]
+    found_types: FileMemory | None
+
+
+def source_memory(base: Path) -> SourceMemory:
+    """What a store remembers; `base` is its folder on this machine."""
+    return SourceMemory(FingerprintMemory(base / FINGERPRINTS).content_hash, FileMemory(base / SCHEMAS))
+
+
+def passing_source_memory() -> SourceMemory:
+    """For results that do not outlive the process, and so need no hash of all that they were made from."""
+    try:
+        return SourceMemory(state_hash, FileMemory(user_cache() / SCHEMAS))
+    except RuntimeError:
+        return SourceMemory(state_hash, None)
+
+
 def _is_current(value: Mapping[str, Any], state: list[int]) -> bool:
     return value.get("format") == _FORMAT and value.get("state") == state
 
 
 def state_hash(path: Path) -> str:
-    """What stands for the content of a file where results do not outlive the process: its path, size, times and inode.
+    """What stands for the content of a file without reading it: its path, size, times and inode.
 
     Raises:
         OSError: the file cannot be looked at.

@@ -18,6 +18,15 @@ from flowfile_dagster.store.files import FileFacts
 TEMPORARY_SUFFIX = ".tmp"
 
 
+def user_cache() -> Path:
+    """The user's folder for what can be made again.
+
+    Raises:
+        RuntimeError: the user has no home.
+    """
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flowfile-dagster"
+
+
 def temporary_name(folder: Path) -> Path:
     """A name in `folder` that nobody else has; what a killed process leaves under it, garbage collection removes."""
     return folder / f".{uuid4().hex}{TEMPORARY_SUFFIX}"

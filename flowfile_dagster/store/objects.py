@@ -7,7 +7,6 @@ whose content hash is checked when they arrive: what reads them needs no credent
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,7 +21,7 @@ from flowfile_dagster.store.blobs import BLOBS, LocalBlobs, blob_name
 from flowfile_dagster.store.digest import hash_result
 from flowfile_dagster.store.files import FileFacts
 from flowfile_dagster.store.index import DamageError, StoredTable
-from flowfile_dagster.store.local_files import make_folder, temporary_name
+from flowfile_dagster.store.local_files import make_folder, temporary_name, user_cache
 
 #: An object that was modified less than this ago needs no touch, which is a PUT (seconds).
 _FRESH = 600.0
@@ -41,8 +40,7 @@ def is_url(location: str) -> bool:
 
 def copies_folder(url: str) -> Path:
     """Where the copies of an object store's results are on this machine."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "flowfile-dagster" / "copies" / hashlib.sha256(url.encode()).hexdigest()[:16]
+    return user_cache() / "copies" / hashlib.sha256(url.encode()).hexdigest()[:16]
 
 
 class ObjectFolder:

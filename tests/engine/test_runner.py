@@ -157,6 +157,21 @@ def test_types_of_a_csv_file_are_looked_for_once_for_all_runs(load: Load, store:
     assert len(list((store / "schemas").glob("*/*.json"))) == 1
 
 
+def test_types_of_a_csv_file_are_looked_for_once_for_all_runs_without_a_store(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    source = tmp_path / "rows.csv"
+    source.write_text("day\n2024-01-31\n")
+    os.utime(source, (1, 1))
+    assert load(read_csv(1, source)).run().frame(1).schema == {"day": pl.Date}
+    (remembered,) = (tmp_path / "cache" / "flowfile-dagster" / "schemas").glob("*/*.json")
+    remembered.write_text(remembered.read_text().replace("Date", "String"))
+    assert load(read_csv(1, source)).run().frame(1).schema == {"day": pl.String}
+    source.write_text("day\n2025-01-31\n")
+    assert load(read_csv(1, source)).run().frame(1).schema == {"day": pl.Date}
+
+
 def test_source_that_changes_while_it_is_read_fails_and_is_not_kept(
     load: Load, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.orchestration.server import FORK_SERVER, FORK_SERVER_WITH_DEFINITIONS, STOCK_MULTIPROCESS, Server, serve
+from tests.orchestration.server import (
+    FORK_SERVER,
+    FORK_SERVER_WITH_DEFINITIONS,
+    OURS,
+    STOCK_MULTIPROCESS,
+    Server,
+    serve,
+)
 
 SAMPLES = Path(__file__).parents[2] / "flows"
 RUNS = int(os.environ.get("SOAK_RUNS", "20"))
@@ -15,14 +22,19 @@ ASSETS = "{ assetNodes { assetKey { path } isMaterializable } }"
 
 @pytest.mark.soak
 @pytest.mark.parametrize(
-    "executor",
-    [STOCK_MULTIPROCESS, FORK_SERVER, FORK_SERVER_WITH_DEFINITIONS],
-    ids=["stock multiprocess", "fork server", "fork server with the definitions"],
+    ("executor", "mode"),
+    [
+        (STOCK_MULTIPROCESS, None),
+        (FORK_SERVER, None),
+        (FORK_SERVER_WITH_DEFINITIONS, None),
+        (OURS, "performance"),
+    ],
+    ids=["stock multiprocess", "fork server", "fork server with the definitions", "ours in performance mode"],
 )
-def test_sample_flows_run_many_times_without_a_hang(tmp_path: Path, executor: str) -> None:
+def test_sample_flows_run_many_times_without_a_hang(tmp_path: Path, executor: str, mode: str | None) -> None:
     flows = tmp_path / "flows"
     shutil.copytree(SAMPLES, flows)
-    with serve(tmp_path, flows, executor) as server:
+    with serve(tmp_path, flows, executor, mode) as server:
         keys = all_assets(server)
         for number in range(RUNS):
             forget_results(tmp_path, every_second=number % 2 == 1)
