@@ -54,7 +54,7 @@ DAGSTER_FLOW, DAGSTER_ASSETS = "dagster flow", "dagster assets"
 #: Chains of steps; the difference between them is the cost of a step.
 DAGSTER_STEPS = {"dagster few steps": 2, "dagster many steps": 12}
 #: What takes long and needs no exact ratio is run in every other round.
-SLOW = frozenset({COLD, FIRST_SIGHT, FLOWFILE, DAGSTER_ASSETS})
+SLOW = frozenset({COLD, WARM, FIRST_SIGHT, FLOWFILE, DAGSTER_ASSETS})
 
 
 @dataclass(frozen=True)
