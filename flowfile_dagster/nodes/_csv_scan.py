@@ -51,11 +51,16 @@ class CsvTable(SettingsBlock):
         """Whether Polars reads the encoding itself."""
         return self.encoding.lower() in UTF8_NAMES
 
+    @property
+    def quote(self) -> str | None:
+        """The character around text; ``auto`` is what the editor offers for the usual one."""
+        return '"' if self.quote_char == "auto" else self.quote_char or None
+
     def check(self, field: str) -> None:
         """Raise where a setting cannot be honoured."""
         if len(self.delimiter.encode()) != 1:
             raise SettingsError(f"{field}.delimiter", f"{self.delimiter!r} must be exactly one ASCII character")
-        if self.quote_char and len(self.quote_char.encode()) != 1:
+        if self.quote and len(self.quote.encode()) != 1:
             raise SettingsError(f"{field}.quote_char", f"{self.quote_char!r} must be one ASCII character, or empty")
         if self.row_delimiter not in _LINE_ENDS and len(self.row_delimiter.encode()) != 1:
             raise SettingsError(f"{field}.row_delimiter", f"{self.row_delimiter!r} must be one ASCII character")
@@ -122,46 +127,64 @@ def decoded_bytes(path: Path, encoding: str, *, is_lossy: bool) -> bytes:
 def scan_delimited(table: CsvTable, source: CsvSource, context: BuildContext) -> pl.LazyFrame:
     """The scan whose types fit the first rows of the file.
 
-    Windows of rows are tried until one row can be read with the types found in them. If none fits, it is an error
-    unless `ignore_errors` asks for Flowfile's lossy reading: replaced bytes, nulls for what does not fit, no dates.
+    Windows of rows are tried until one row can be read with the types found in them: Polars reads a whole batch for it.
+    If none fits, it is an error unless `ignore_errors` asks for Flowfile's lossy reading: replaced bytes, nulls for
+    what does not fit, no dates.
     """
     if not table.infer_schema:
         return _scan(table, source, infer_schema_length=0, ignore_errors=table.ignore_errors)
     failure: PolarsError | None = None
-    for window in _windows(table):
-        options: dict[str, Any] = {"infer_schema_length": window, "try_parse_dates": table.is_utf8}
+    for window, finds_dates in _attempts(table):
+        options: dict[str, Any] = {"infer_schema_length": window, "try_parse_dates": finds_dates}
         try:
             if isinstance(source.scanned, bytes):
                 return context.collect(_scan(table, source, **options)).lazy()
-            options = _with_found_types(table, source, options, context)
-            strict = _scan(table, source, **options)
-            context.collect(strict.head(1))
+            options = _fitting_types(table, source, options, context)
         except DuplicateError as error:
             raise DuplicateColumnError(str(source.include_file_paths), "include_file_paths") from error
         except PolarsError as error:
-            failure = error
+            failure = failure or error
         else:
-            return _scan(table, source, **options, ignore_errors=True) if table.ignore_errors else strict
+            return _scan(table, source, **options, ignore_errors=table.ignore_errors)
     if table.ignore_errors:
         return _scan(table, source, encoding="utf8-lossy", ignore_errors=True)
     raise DataError(_explain(str(failure), source.label)) from failure
 
 
-def _with_found_types(
+def _fitting_types(
     table: CsvTable, source: CsvSource, options: dict[str, Any], context: BuildContext
 ) -> dict[str, Any]:
     """The options with the types that they find in a single file: Polars then looks once, not for every plan.
 
     Looking for dates in 10,000 rows takes it a quarter of a second. Of several files each has its own header, which
     given types would overrule.
+
+    Raises:
+        PolarsError: no row can be read with the types.
     """
+    scan = _scan(table, source, **options)
+
+    def find() -> pl.Schema:
+        return context.collect(scan.head(1)).schema
+
     if isinstance(source.scanned, (str, bytes)) or len(source.scanned) != 1:
+        find()
         return options
     question = f"{table.model_dump_json()}\n{source.include_file_paths}\n{options}"
-    scan = _scan(table, source, **options)
-    found = context.recall_schema(Path(source.scanned[0]), question, scan.collect_schema)
+    found = context.recall_schema(Path(source.scanned[0]), question, find)
     types = {name: dtype for name, dtype in found.items() if name != source.include_file_paths}
     return {**options, "infer_schema_length": 0, "schema": types}
+
+
+def _attempts(table: CsvTable) -> Iterator[tuple[int | None, bool]]:
+    """How many rows to look at for types, and whether dates are among these.
+
+    Where the dates of a column have several forms, Polars can read none of them as one, and all of them as text.
+    """
+    if table.is_utf8:
+        yield from ((window, True) for window in _windows(table))
+    if not (table.is_utf8 and table.ignore_errors):
+        yield from ((window, False) for window in _windows(table))
 
 
 def _windows(table: CsvTable) -> Iterator[int | None]:
@@ -182,7 +205,7 @@ def _scan(table: CsvTable, source: CsvSource, **options: Any) -> pl.LazyFrame:
         separator=table.delimiter,
         has_header=table.has_headers,
         skip_rows=table.starting_from_line,
-        quote_char=table.quote_char or None,
+        quote_char=table.quote,
         eol_char=_line_end(table),
         truncate_ragged_lines=table.truncate_ragged_lines,
         glob=source.is_folder,

@@ -41,6 +41,7 @@ def test_csv_values_get_types_dates_among_them(tmp_path: Path) -> None:
         ("a,b\r\n1,2\r\n", {"row_delimiter": "\r\n"}, {"a": [1], "b": [2]}),
         ("a\n1\n2,3\n", {"truncate_ragged_lines": True}, {"a": [1, 2]}),
         ("a,b\n1\n", {}, {"a": [1], "b": [None]}),
+        ('a,b\n"x,y",1\n', {"quote_char": "auto"}, {"a": ["x,y"], "b": [1]}),
     ],
 )
 def test_csv_setting_is_honoured(tmp_path: Path, text: str, table: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -50,6 +51,18 @@ def test_csv_setting_is_honoured(tmp_path: Path, text: str, table: dict[str, Any
 def test_csv_window_grows_until_late_values_fit(tmp_path: Path) -> None:
     table = read_text(tmp_path, "a\n" + "1\n" * 500 + "x\n", infer_schema_length=10)
     assert table["a"].to_list() == ["1"] * 500 + ["x"]
+
+
+@pytest.mark.parametrize("late", ["2.5", "x"])
+def test_csv_window_grows_beyond_the_first_ten_thousand_rows(tmp_path: Path, late: str) -> None:
+    table = read_text(tmp_path, "a,b\n" + "12345,1\n" * 20_000 + f"{late},2\n")
+    assert table.schema["a"] == (pl.String if late == "x" else pl.Float64)
+    assert table["a"][-1] == (late if late == "x" else 2.5)
+
+
+def test_csv_dates_of_several_forms_in_one_column_stay_text(tmp_path: Path) -> None:
+    table = read_text(tmp_path, "day\n2024-01-31\n31/01/2024\n")
+    assert table["day"].to_list() == ["2024-01-31", "31/01/2024"]
 
 
 LATE_WORD = "a,d\n" + "1,2024-01-01\n" * 120_000 + "x,2024-01-01\n"
