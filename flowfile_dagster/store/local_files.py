@@ -60,7 +60,7 @@ def write_json(path: Path, value: Mapping[str, Any], mode: int = 0o666) -> None:
 
 def _new_file(path: Path, mode: int) -> IO[bytes]:
     """Made and opened at once: what is written to an empty file, ext4 sends to the disk before it goes on."""
-    return open(path, "xb", opener=lambda name, flags: os.open(name, flags, mode))  # noqa: PTH123  has no opener
+    return open(path, "xb", opener=lambda name, flags: os.open(name, flags, mode))
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
