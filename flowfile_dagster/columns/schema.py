@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 import polars as pl
@@ -25,7 +25,15 @@ def rowless(schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
 
     `pl.LazyFrame(schema=…)` does the same, but makes every column anew, which takes four times as long.
     """
-    return pl.DataFrame([_empty_column(dtype).alias(name) for name, dtype in schema.items()]).lazy()
+    return frame_of([_empty_column(dtype).alias(name) for name, dtype in schema.items()]).lazy()
+
+
+def frame_of(columns: Sequence[pl.Series]) -> pl.DataFrame:
+    """A frame of columns, each under its own name: Polars gives one that is called ``""`` another."""
+    frame = pl.DataFrame(columns)
+    if any(column.name == "" for column in columns):
+        frame.columns = [column.name for column in columns]
+    return frame
 
 
 @lru_cache(maxsize=4096)

@@ -10,6 +10,7 @@ from polars.exceptions import PolarsError
 from pydantic import model_validator
 
 from flowfile_dagster.columns.dtypes import is_bare_nested, parse_dtype
+from flowfile_dagster.columns.schema import frame_of
 from flowfile_dagster.contract.settings import NamedColumn, NodeSettings, SettingsBlock
 from flowfile_dagster.errors import DataError
 
@@ -61,7 +62,7 @@ def manual_frame(raw: RawData | None) -> pl.LazyFrame:
         for column, cells in zip(raw.columns, values)
         if (dtype := _dtype(column)) is not None and _is_parsed_later(dtype, cells)
     ]
-    frame = pl.DataFrame(series).lazy()
+    frame = frame_of(series).lazy()
     return frame.with_columns(parsed) if parsed else frame
 
 

@@ -31,13 +31,21 @@ class SelectSettings(NodeSettings):
     sorted_by: Literal["none", "asc", "desc"] | None = "none"
 
     def output_columns(self, schema: pl.Schema) -> list[SelectColumn]:
-        """The entries for the columns of the result, in its order."""
-        entries = [entry for entry in self.select_input if entry.old_name in schema]
-        listed = {entry.old_name for entry in entries}
-        kept = [entry for entry in sorted(entries, key=lambda entry: entry.position or 0) if entry.keep]
-        if not self.keep_missing:
-            return kept
-        return [*kept, *(SelectColumn(old_name=name, new_name=name) for name in schema if name not in listed)]
+        """The entries for the columns of the result, in its order.
+
+        A column stands where its new name comes first, be it as that of a column which is dropped.
+        """
+        entries = sorted(
+            (entry for entry in self.select_input if entry.old_name in schema), key=lambda entry: entry.position or 0
+        )
+        columns = [entry for entry in entries if entry.keep]
+        if self.keep_missing:
+            listed = {entry.old_name for entry in entries}
+            columns += [SelectColumn(old_name=name, new_name=name) for name in schema if name not in listed]
+        places: dict[str, int] = {}
+        for name in (*(entry.new_name for entry in entries), *schema):
+            places.setdefault(name, len(places))
+        return sorted(columns, key=lambda entry: places[entry.new_name])
 
 
 class Select(NodeType[SelectSettings]):

@@ -301,6 +301,15 @@ def test_volatile_node_runs_whenever_it_is_wanted_and_its_readers_share_one_resu
     assert flow.run(store=store, targets=[3]).status == {3: "hit"}
 
 
+def test_column_without_a_name_can_be_dropped_in_a_fused_segment(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "index.csv").write_text(",name,amount\n0,b,1\n1,a,3\n")
+    dropped = {"select_input": [{"old_name": "", "keep": False}]}
+    sort = node(2, "sort", {"sort_input": [{"column": "name", "how": "asc"}]}, 1)
+    flow = load(read_csv(1, tmp_path / "index.csv"), sort, node(3, "select", dropped, 2), formula(4, 3, "b", "[name]"))
+    run = flow.run("performance")
+    assert run.frame(4).rows() == [("a", 3, "a"), ("b", 1, "b")]
+
+
 def test_output_fields_are_applied_after_the_node(load: Load) -> None:
     fields = [{"name": "z", "data_type": "Int64", "default_value": "7"}, {"name": "a", "data_type": "Int64"}]
     config = {"enabled": True, "validation_mode_behavior": "add_missing", "fields": fields}

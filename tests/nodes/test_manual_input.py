@@ -98,3 +98,8 @@ def test_manual_input_data_that_is_no_table_of_columns_is_refused(
 def test_manual_input_value_that_cannot_be_built_names_the_column() -> None:
     with pytest.raises(DataError, match="column 'a' cannot be built as Date"):
         run_node("manual_input", one_column("Date", 1.5))
+
+
+def test_manual_input_column_without_a_name_keeps_it() -> None:
+    data = {"columns": [{"name": "", "data_type": "Int64"}, {"name": "a", "data_type": "Int64"}], "data": [[1], [2]]}
+    assert_node("manual_input", {"raw_data_format": data}, [], pl.DataFrame({"": [1], "a": [2]}))

@@ -52,6 +52,13 @@ def test_names_can_be_swapped_and_taken_from_dropped_columns() -> None:
     assert run_node("select", settings, ROWS)["output-0"].columns == ["a", "c"]
 
 
+def test_column_that_takes_the_name_of_a_dropped_one_takes_its_place() -> None:
+    rows = ROWS.with_columns(b2=pl.lit("y"))
+    expected = rows.select("a", pl.col("b2").alias("b"), "c")
+    settings = select(column("a"), column("b", keep=False), column("c"), column("b2", new_name="b"))
+    assert_node("select", settings, [rows], expected)
+
+
 def test_blank_new_name_keeps_the_old_one() -> None:
     assert_node("select", select(column("a", new_name=" ")), [ROWS], ROWS)
 
