@@ -105,9 +105,14 @@ def is_random(formula: str) -> bool:
     return _calls(formula, RANDOM_FUNCTIONS)
 
 
-def is_planned_right(formula: str, planned: pl.DataType) -> bool:
-    """Whether a formula gives the type that is planned for it; quotients of decimals get another precision."""
-    return not isinstance(planned, pl.Decimal) and not _calls(formula, MISPLANNED_FUNCTIONS)
+def is_planned_right(formula: str, planned: pl.DataType, schema: Mapping[str, pl.DataType]) -> bool:
+    """Whether a formula over these columns gives the type that Polars plans for it.
+
+    Quotients of decimals get another precision, and a choice between categories and text gives categories.
+    """
+    if isinstance(planned, pl.Decimal) or _calls(formula, MISPLANNED_FUNCTIONS):
+        return False
+    return not any(isinstance(schema.get(column), pl.Categorical) for column in _parsed(formula).columns)
 
 
 @lru_cache(maxsize=32768)

@@ -87,7 +87,7 @@ class Formula(NodeType[FormulaSettings]):
             return {"output-0": None}
         computed = {name: dtype for name, _, dtype in _columns(settings, schema)}
         formulas = [entry.function for _, entry in settings.active_entries()]
-        if not all(is_planned_right(text, dtype) for text in formulas for dtype in computed.values()):
+        if not all(is_planned_right(text, dtype, schema) for text in formulas for dtype in computed.values()):
             empty = self.build(settings, [rowless(schema)], context)
             return {"output-0": context.collect(empty).schema}
         return {"output-0": pl.Schema({**schema, **computed})}

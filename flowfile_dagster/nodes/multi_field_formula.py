@@ -83,9 +83,12 @@ class MultiFieldFormula(NodeType[MultiFieldFormulaSettings]):
         (schema,) = inputs
         if schema is None:
             return {"output-0": None}
-        columns = _columns(settings.multi_field_formula_input, schema)
-        formula = settings.multi_field_formula_input.formula
-        if not all(is_planned_right(formula, dtype) for _, dtype in columns.values()):
+        rule = settings.multi_field_formula_input
+        columns = _columns(rule, schema)
+        if not all(
+            is_planned_right(_bind(rule.formula, name, schema[name]), columns[rule.output_name(name)][1], schema)
+            for name in rule.select_columns(schema)
+        ):
             empty = self.build(settings, [rowless(schema)], context)
             return {"output-0": context.collect(empty).schema}
         return {"output-0": pl.Schema({**schema, **{name: dtype for name, (_, dtype) in columns.items()}})}

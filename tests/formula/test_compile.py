@@ -97,9 +97,10 @@ def test_can_name_column_that_formulas_misread_is_false(column: str) -> None:
         ("string_similarity([a], 'x', 'fuzzy')", pl.UInt32(), False),
         ("[string_similarity(] + 'string_similarity('", pl.String(), True),
         ("[d] / 2", pl.Float64(), True),
+        ('if is_empty([c]) then "n" else [c] endif', pl.String(), False),
     ],
 )
-def test_is_planned_right_unless_decimals_or_a_function_say_another_type(
+def test_is_planned_right_unless_types_or_a_function_say_another_type(
     formula: str, dtype: pl.DataType, right: bool
 ) -> None:
-    assert is_planned_right(formula, dtype) is right
+    assert is_planned_right(formula, dtype, {"c": pl.Categorical()}) is right

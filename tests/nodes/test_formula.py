@@ -109,6 +109,12 @@ def test_quotient_of_decimals_is_predicted_with_the_precision_it_gets() -> None:
     assert_node("formula", formulas(("h", "[d] / 2")), [rows], expected)
 
 
+def test_choice_between_a_category_and_text_is_predicted_as_the_category_it_gives() -> None:
+    rows = pl.DataFrame({"c": ["x", None]}, schema={"c": pl.Categorical})
+    expected = rows.with_columns(n=pl.Series(["x", "n"], dtype=pl.Categorical))
+    assert_node("formula", formulas(("n", 'if is_empty([c]) then "n" else [c] endif')), [rows], expected)
+
+
 def test_similarity_is_predicted_with_the_type_it_gives() -> None:
     rows = pl.DataFrame({"s": ["ab", None]})
     expected = rows.with_columns(f=pl.Series([1.0, None]), h=pl.Series([0, None], dtype=pl.UInt32))
