@@ -37,6 +37,14 @@ class BuildContext(PathResolver, Protocol):
         """The values of the flow's parameters (a gate asks for them by name)."""
         ...
 
+    def parse_parameter(self, name: str, text: str) -> ParameterValue:
+        """A text as a value that the parameter of this name could have.
+
+        Raises:
+            ValueError: it is none; the message says what would be right.
+        """
+        ...
+
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
         """Run a plan: for barriers, and for sources that look into a file for its types."""
         ...

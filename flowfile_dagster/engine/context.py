@@ -15,6 +15,7 @@ from flowfile_dagster.contract.settings import ParameterValue
 from flowfile_dagster.engine.collect import Engine, collect
 from flowfile_dagster.engine.rendezvous import Rendezvous
 from flowfile_dagster.flow.graph import FlowGraph
+from flowfile_dagster.flow.parameters import parse_required_value
 from flowfile_dagster.store.fingerprints import FileMemory
 
 #: The frames of a node by handle.
@@ -39,6 +40,10 @@ class NodeContext:
     def parameters(self) -> dict[str, ParameterValue]:
         """The values of the flow's parameters."""
         return dict(self.graph.parameters)
+
+    def parse_parameter(self, name: str, text: str) -> ParameterValue:
+        """See `BuildContext.parse_parameter`."""
+        return parse_required_value(self.graph.definitions[name], text)
 
     def resolve_path(self, text: str) -> Path:
         """See `FlowGraph.resolve_path`."""

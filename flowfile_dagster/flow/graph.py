@@ -20,6 +20,7 @@ from flowfile_dagster.errors import (
     SelectionError,
     shortened,
 )
+from flowfile_dagster.flow.document import ParameterDefinition
 from flowfile_dagster.flow.wiring import Input
 
 #: Longer paths exist on no system.
@@ -73,7 +74,8 @@ class FlowNode:
 class FlowGraph:
     """A flow with parameters resolved. `nodes` is in topological order, by id among equals.
 
-    `roots` are the folders that relative paths are looked for in, in order.
+    `parameters` are values, `definitions` what was declared of them, by name. `roots` are the folders that relative
+    paths are looked for in, in order.
     """
 
     name: str
@@ -81,6 +83,7 @@ class FlowGraph:
     content_hash: str
     nodes: Mapping[int, FlowNode]
     parameters: Mapping[str, ParameterValue]
+    definitions: Mapping[str, ParameterDefinition]
     execution_mode: ExecutionMode
     roots: tuple[Path, ...]
     description: str = ""

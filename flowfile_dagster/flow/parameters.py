@@ -49,6 +49,18 @@ def parse_value(definition: ParameterDefinition, given: object) -> ParameterValu
             return text
 
 
+def parse_required_value(definition: ParameterDefinition, given: object) -> ParameterValue:
+    """The same where only a text may be empty.
+
+    Raises:
+        ValueError: see `parse_value`.
+    """
+    value = parse_value(definition, given)
+    if value == "" and definition.type != "string":
+        raise ValueError(f"must be of type {definition.type}; got {given!r}")
+    return value
+
+
 def check_definitions(document: FlowDocument) -> None:
     """Raise a `FlowFileError` that names every parameter whose definition contradicts itself."""
     problems: list[Problem] = []

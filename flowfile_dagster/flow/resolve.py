@@ -63,6 +63,7 @@ def resolve_graph(
         content_hash=document.content_hash,
         nodes=in_order(nodes, document.path),
         parameters=values,
+        definitions={definition.name: definition for definition in document.settings.parameters},
         execution_mode="development" if document.settings.execution_mode == "Development" else "performance",
         roots=(folder, Path.cwd()) if root is None else (root.resolve(),),
         description=document.settings.description or "",

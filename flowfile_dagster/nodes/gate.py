@@ -119,7 +119,7 @@ class GateNode(NodeType[GateSettings]):
         if settings.has_formula:
             is_open = _has_match(frames[-1], settings.gate_input.formula, context)
         else:
-            is_open = _is_open(settings.gate_input, context.parameters)
+            is_open = _is_open(settings.gate_input, context)
         if is_open:
             return Gate(frozenset({"output-0"}))
         return Gate(frozenset({"output-1"}) if settings.else_output else frozenset())
@@ -130,7 +130,8 @@ def _has_match(frame: pl.LazyFrame, formula: str, context: BuildContext) -> bool
     return context.collect(frame.filter(condition).head(1)).height > 0
 
 
-def _is_open(gate: GateInput, parameters: Mapping[str, ParameterValue]) -> bool:
+def _is_open(gate: GateInput, context: BuildContext) -> bool:
+    parameters = context.parameters
     if gate.parameter not in parameters:
         known = ", ".join(repr(name) for name in parameters) or "none"
         raise SettingsError("gate_input.parameter", f"the flow has no parameter {gate.parameter!r}; it has: {known}")
@@ -141,25 +142,20 @@ def _is_open(gate: GateInput, parameters: Mapping[str, ParameterValue]) -> bool:
         case "is_true" | "is_false":
             return _as_boolean(current, gate.parameter) is (gate.operator == "is_true")
         case "equals" | "not_equals":
-            return (current == _like(current, gate.value)) is (gate.operator == "equals")
+            return (current == _compared(gate.value, gate, context)) is (gate.operator == "equals")
         case "in" | "not_in":
-            members = [_like(current, member.strip()) for member in gate.value.split(",") if member.strip()]
+            texts = (member.strip() for member in gate.value.split(","))
+            members = [_compared(text, gate, context) for text in texts if text]
             return (current in members) is (gate.operator == "in")
 
 
-def _like(current: ParameterValue, text: str) -> ParameterValue:
+def _compared(text: str, gate: GateInput, context: BuildContext) -> ParameterValue:
     """The compared text as a value of the parameter's type."""
     try:
-        if isinstance(current, bool):
-            return parse_boolean(text)
-        if isinstance(current, (int, float)):
-            return type(current)(text)
-    except ValueError:
-        kind = type(current).__name__
-        raise SettingsError(
-            "gate_input.value", f"{text!r} cannot be compared with the {kind} value {current!r}"
-        ) from None
-    return text
+        return context.parse_parameter(gate.parameter, text)
+    except ValueError as error:
+        cause = f"{text!r} cannot be compared with parameter {gate.parameter!r}: {error}"
+        raise SettingsError("gate_input.value", cause) from None
 
 
 def _as_boolean(current: ParameterValue, name: str) -> bool:

@@ -255,6 +255,18 @@ def test_stored_gate_obeys_the_parameter_of_this_run(load: Load, store: Path) ->
     assert other.run(store=store, targets=[3]).status[3] == "skipped"
 
 
+@pytest.mark.parametrize(("default", "value"), [("red", "green"), ("", "red"), ("red", "")])
+def test_gate_that_compares_what_the_parameter_cannot_be_fails(tmp_path: Path, default: str, value: str) -> None:
+    colour: JsonObject = {"name": "p", "type": "enum", "enum_values": ["red", "blue"], "default_value": default}
+    gate = {"gate_input": {"parameter": "p", "operator": "not_equals", "value": value}}
+    nodes = [manual(1, {"a": [1]}), node(2, "gate", gate, 1), formula(3, 2, "b", "[a]")]
+    run = load_flow(write_flow(tmp_path / "shop.json", nodes, parameters=[colour])).run()
+    expected = (
+        {1: "computed", 2: "computed", 3: "computed"} if value == "red" else {1: "computed", 2: "failed", 3: "skipped"}
+    )
+    assert run.status == expected
+
+
 def test_formula_gate_decides_by_data_and_the_decision_is_stored(load: Load, store: Path) -> None:
     def kind(text: str) -> JsonObject:
         return {"gate_input": {"condition_source": "formula", "formula": text}}

@@ -12,6 +12,8 @@ from polars.testing import assert_frame_equal
 
 from flowfile_dagster.contract.node_type import by_handle
 from flowfile_dagster.contract.settings import ParameterValue
+from flowfile_dagster.flow.document import ParameterDefinition, ParameterType
+from flowfile_dagster.flow.parameters import parse_required_value
 from flowfile_dagster.nodes import find_node_type
 
 
@@ -25,6 +27,10 @@ class LiteralContext:
         self.keeps_order = True
         self.is_prediction = is_prediction
         self.parameters = parameters or {}
+
+    def parse_parameter(self, name: str, text: str) -> ParameterValue:
+        types: dict[type, ParameterType] = {bool: "boolean", int: "integer", float: "float", str: "string"}
+        return parse_required_value(ParameterDefinition(name=name, type=types[type(self.parameters[name])]), text)
 
     def resolve_path(self, text: str) -> Path:
         return (self.root / Path(text).expanduser()).resolve()
