@@ -8,6 +8,7 @@ from functools import lru_cache
 import polars as pl
 
 from flowfile_dagster.columns.dtypes import dtype_text, parse_dtype
+from flowfile_dagster.errors import DataError
 
 
 def schema_to_json(schema: pl.Schema) -> list[list[str]]:
@@ -34,6 +35,15 @@ def frame_of(columns: Sequence[pl.Series]) -> pl.DataFrame:
     if any(column.name == "" for column in columns):
         frame.columns = [column.name for column in columns]
     return frame
+
+
+def refuse_patterns(schema: Mapping[str, pl.DataType]) -> None:
+    """Raise a `DataError` for a column whose name is a pattern of names to Polars: it would give other columns."""
+    for name in schema:
+        if name.startswith("^") and name.endswith("$"):
+            raise DataError(
+                f"column {name!r} cannot be named, for Polars takes ^…$ for a pattern; rename it where it comes from"
+            )
 
 
 @lru_cache(maxsize=4096)

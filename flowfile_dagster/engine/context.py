@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import polars as pl
 
-from flowfile_dagster.columns.schema import schema_from_json, schema_to_json
+from flowfile_dagster.columns.schema import refuse_patterns, schema_from_json, schema_to_json
 from flowfile_dagster.contract.settings import ParameterValue
 from flowfile_dagster.engine.collect import Engine, collect
 from flowfile_dagster.engine.rendezvous import Rendezvous
@@ -59,8 +59,17 @@ class NodeContext:
         collect(to_file(rows), "streaming")
 
     def schema_of(self, frame: pl.LazyFrame) -> pl.Schema:
-        """The schema of a frame."""
-        return self.known_schemas.get(id(frame)) or frame.collect_schema()
+        """The schema of a frame.
+
+        Raises:
+            DataError: Polars would take the name of a column for a pattern.
+        """
+        known = self.known_schemas.get(id(frame))
+        if known:
+            return known
+        schema = frame.collect_schema()
+        refuse_patterns(schema)
+        return schema
 
     def recall_schema(self, path: Path, question: str, find: Callable[[], pl.Schema]) -> pl.Schema:
         """What `find` finds in a file, remembered as long as the file, `question` and Polars are the same."""

@@ -322,6 +322,13 @@ def test_column_without_a_name_can_be_dropped_in_a_fused_segment(load: Load, tmp
     assert run.frame(4).rows() == [("a", 3, "a"), ("b", 1, "b")]
 
 
+def test_column_whose_name_is_a_pattern_to_polars_is_refused(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("^a.*$,a1\n1,2\n")
+    chosen = node(2, "select", {"select_input": [{"old_name": "^a.*$", "new_name": "n"}]}, 1)
+    run = load(read_csv(1, tmp_path / "t.csv"), chosen).run()
+    assert "column '^a.*$' cannot be named" in str(run.errors[2])
+
+
 def test_output_fields_are_applied_after_the_node(load: Load) -> None:
     fields = [{"name": "z", "data_type": "Int64", "default_value": "7"}, {"name": "a", "data_type": "Int64"}]
     config = {"enabled": True, "validation_mode_behavior": "add_missing", "fields": fields}
