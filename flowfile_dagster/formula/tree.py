@@ -19,6 +19,7 @@ from datetime import date, datetime
 from typing import Any, TypeAlias
 
 import polars as pl
+from polars_expr_transformer.exceptions import ExpressionSyntaxError
 from polars_expr_transformer.funcs.utils import STRING_CAST_DATETIME_FORMAT
 from polars_expr_transformer.process.models import Classifier, Func, IfFunc
 
@@ -32,6 +33,8 @@ _MOMENTS: dict[str, re.Pattern[str]] = {
     "to_date": re.compile(r"([\"'])(\d{4}-\d\d-\d\d)\1", re.ASCII),
     "to_datetime": re.compile(r"([\"'])(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\1", re.ASCII),
 }
+#: Functions whose library fails, or ends the process, on anything but text.
+_TEXTS_ONLY = ("string_similarity",)
 #: Types, beside numbers, whose rendering is the plain cast.
 _PLAINLY_CAST = (pl.Boolean, pl.Date, pl.Time, pl.Categorical, pl.Enum)
 
@@ -52,15 +55,25 @@ def _mark_arguments(node: Any, type_of: TypeOf) -> None:
     elif isinstance(node, Func):
         for child in node.args:
             _mark_arguments(child, type_of)
-        node.args = [_Child(child, type_of) if isinstance(child, (Func, IfFunc)) else child for child in node.args]
+        function = getattr(node.func_ref, "val", "")
+        node.args = [
+            _Child(child, type_of, function if function in _TEXTS_ONLY else None)
+            if isinstance(child, (Func, IfFunc))
+            else child
+            for child in node.args
+        ]
 
 
 @dataclass
 class _Child:
-    """Stands in the tree for a node, and gives its value as an `_Argument`."""
+    """Stands in the tree for a node, and gives its value as an `_Argument`.
+
+    `reader`: the function that it is an argument of, if that takes nothing but texts.
+    """
 
     node: Any
     type_of: TypeOf
+    reader: str | None = None
     parent: Any = None
 
     def get_pl_func(self) -> Any:
@@ -68,6 +81,10 @@ class _Child:
         if moment is not None:
             return pl.lit(moment)
         value = self.node.get_pl_func()
+        if self.reader is not None and isinstance(value, pl.Expr):
+            dtype = self.type_of(_plain(value))
+            if dtype is not None and dtype != pl.String:
+                raise ExpressionSyntaxError(f"{self.reader} compares texts, not {dtype}; write to_string(…) around it")
         return _Argument.of(value, self.type_of) if isinstance(value, pl.Expr) else value
 
     def get_readable_pl_function(self) -> str:

@@ -115,6 +115,18 @@ def test_choice_between_a_category_and_text_is_predicted_as_the_category_it_give
     assert_node("formula", formulas(("n", 'if is_empty([c]) then "n" else [c] endif')), [rows], expected)
 
 
+def test_similarity_of_anything_but_texts_is_an_error() -> None:
+    rows = pl.DataFrame({"d": ["1.5"], "s": ["x"]}).cast({"d": pl.Decimal(5, 2)})
+    with pytest.raises(SettingsError, match="compares texts, not Decimal"):
+        run_node("formula", formulas(("f", "string_similarity([d], [s])")), rows)
+    assert_node(
+        "formula",
+        formulas(("f", "string_similarity(to_string([d]), [s])")),
+        [rows],
+        rows.with_columns(f=pl.lit(0.0)),
+    )
+
+
 def test_similarity_is_predicted_with_the_type_it_gives() -> None:
     rows = pl.DataFrame({"s": ["ab", None]})
     expected = rows.with_columns(f=pl.Series([1.0, None]), h=pl.Series([0, None], dtype=pl.UInt32))
