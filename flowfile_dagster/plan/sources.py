@@ -82,5 +82,9 @@ def _fingerprint(source: Source, content_hash: Callable[[Path], str]) -> object:
 
 
 def _listing_entry(path: Path) -> list[object]:
-    state = path.stat()
+    """A link that leads nowhere is listed, too, and a file may be deleted since it was."""
+    try:
+        state = path.stat()
+    except OSError:
+        return [str(path), None, None]
     return [str(path), state.st_size, state.st_mtime_ns]
