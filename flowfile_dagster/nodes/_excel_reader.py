@@ -15,7 +15,6 @@ from typing import Any, Literal
 from zipfile import BadZipFile
 
 import polars as pl
-from polars.exceptions import PolarsError
 from pydantic import Field, field_validator, model_validator
 
 from flowfile_dagster.contract.settings import SettingsBlock
@@ -63,7 +62,9 @@ def read_excel(path: Path, table: ExcelTable) -> pl.DataFrame:
     read = _read_calamine if table.has_headers else _read_xlsx2csv
     try:
         return read(path, table)
-    except (PolarsError, ValueError, TypeError, KeyError, IndexError, RuntimeError):
+    except (FileNotFoundError, MissingExtraError):
+        raise
+    except Exception:  # noqa: BLE001  the engines have errors of their own, with no common base
         return _read_openpyxl(path, table)
 
 

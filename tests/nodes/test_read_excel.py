@@ -1,4 +1,4 @@
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,12 @@ def test_excel_default_engine_tells_dates_from_times_and_types_empty_columns_as_
         schema_overrides={"t": pl.Datetime("ms"), "n": pl.String},
     )
     assert_frame_equal(read_rows(tmp_path, TYPED), expected)
+
+
+def test_excel_column_that_the_default_engine_has_no_type_for_becomes_text(tmp_path: Path) -> None:
+    table = read_rows(tmp_path, [("id", "t"), (1, time(10, 20)), (2, timedelta(hours=30))])
+    expected = pl.DataFrame({"id": [1, 2], "t": ["10:20:00", "1 day, 6:00:00"]})
+    assert_frame_equal(table, expected)
 
 
 def test_excel_type_inference_never_gives_dates_and_leaves_empty_columns_untyped(tmp_path: Path) -> None:
