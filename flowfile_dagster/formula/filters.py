@@ -22,7 +22,7 @@ COMPARISONS = {
 }
 _TEXT_TESTS = ("contains", "not_contains", "starts_with", "ends_with")
 OPERATORS = (*COMPARISONS, *_TEXT_TESTS, "is_null", "is_not_null", "in", "not_in", "between")
-#: Other spellings of operators that flow files use.
+#: Other spellings of operators that flow files and parameters use.
 OPERATOR_SYMBOLS = {
     **{symbol: name for name, symbol in COMPARISONS.items()},
     "==": "equals",
@@ -43,6 +43,7 @@ def render_condition(column: str, operator: str, value: str, value2: str | None,
         SettingsError: the operator is unknown, does not fit the type, or lacks its second value; a date is none.
             The field is relative to ``basic_filter``.
     """
+    operator = OPERATOR_SYMBOLS.get(operator, operator)
     field = f"[{column}]"
     if operator in ("is_null", "is_not_null"):
         return f"{'is_empty' if operator == 'is_null' else 'is_not_empty'}({field})"

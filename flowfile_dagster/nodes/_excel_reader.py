@@ -15,7 +15,6 @@ from typing import Any, Literal
 from zipfile import BadZipFile
 
 import polars as pl
-from polars.exceptions import PolarsError
 from pydantic import Field, field_validator, model_validator
 
 from flowfile_dagster.contract.settings import SettingsBlock
@@ -24,6 +23,8 @@ from flowfile_dagster.errors import DataError, MissingExtraError
 _TIME_OF_DAY = re.compile(r"(.* )\d\d:\d\d(:\d\d)?")
 _ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d ")
 _PLACEHOLDER = re.compile(r"(__UNNAMED__|_duplicated_)\d+")
+#: No sheet has more columns; openpyxl makes up empty ones to any number that it is asked for.
+_SHEET_COLUMNS = 16_384
 #: The number of rows from which Flowfile's calamine reading takes the types.
 _SAMPLE_ROWS = 100
 
@@ -63,7 +64,9 @@ def read_excel(path: Path, table: ExcelTable) -> pl.DataFrame:
     read = _read_calamine if table.has_headers else _read_xlsx2csv
     try:
         return read(path, table)
-    except (PolarsError, ValueError, TypeError, KeyError, IndexError, RuntimeError):
+    except (FileNotFoundError, MissingExtraError):
+        raise
+    except Exception:  # noqa: BLE001  the engines have errors of their own, with no common base
         return _read_openpyxl(path, table)
 
 
@@ -154,7 +157,8 @@ def _read_calamine(path: Path, table: ExcelTable) -> pl.DataFrame:
 
 def _calamine_names(path: Path, table: ExcelTable, frame: pl.DataFrame) -> list[str]:
     """The texts of the header cells; calamine's own names where it sees another number of columns."""
-    header = next(iter(_cells(path, table, table.end_row or table.start_row + 1)), ())
+    first = table.start_row + 1
+    header = next(iter(_cells(path, table, min(table.end_row or first, first))), ())
     if len(header) == frame.width:
         return _header_names(header)
     return [
@@ -220,7 +224,7 @@ def _read_openpyxl(path: Path, table: ExcelTable) -> pl.DataFrame:
         table,
         table.end_row + 1 if table.end_row else None,
         min_col=table.start_column + 1,
-        max_col=table.end_column or None,
+        max_col=min(table.end_column, _SHEET_COLUMNS) or None,
     )
     columns = list(zip_longest(*rows))
     if table.has_headers:

@@ -125,7 +125,7 @@ def files_pattern(path: Path, extension: str) -> str | None:
 
 
 def matching_files(path: Path, pattern: str | None) -> tuple[Path, ...]:
-    """The files that a glob matches; without one the file itself. Sorted by code points, hidden ones left out.
+    """The files that a glob matches, each once; without one the file itself. Sorted by code points, no hidden ones.
 
     Raises:
         DataError: more than `MAX_ENTRIES` files and folders would have to be looked at.
@@ -136,4 +136,19 @@ def matching_files(path: Path, pattern: str | None) -> tuple[Path, ...]:
         _entries_below(path)
     else:
         _refuse_endless(path)
-    return tuple(Path(found) for found in sorted(glob.glob(pattern, recursive=True)) if Path(found).is_file())  # noqa: PTH207
+    return tuple(found for found in sorted(_matching(pattern), key=str) if found.is_file())
+
+
+def _matching(pattern: str) -> set[Path]:
+    """What Python's `glob` finds, part by part: at once, it walks a tree again for every way to read its ``**``."""
+    anchor, *parts = PurePath(pattern).parts
+    *inner, last = [part for part, following in zip(parts, [*parts[1:], ""]) if not part == following == "**"]
+    folders = {Path(anchor)}
+    for part in inner:
+        below = {found for folder in folders for found in _found_in(folder, f"{part}{os.sep}")}
+        folders = folders | below if part == "**" else below
+    return {found for folder in folders for found in _found_in(folder, last)}
+
+
+def _found_in(folder: Path, pattern: str) -> list[Path]:
+    return [folder / name for name in glob.glob(pattern, root_dir=folder, recursive=True)]  # noqa: PTH207

@@ -70,5 +70,6 @@ class Unsupported(NodeType[UnsupportedSettings]):
         return {f"output-{index}": None for index in range(len(self.handles(settings)))}
 
     def handles(self, settings: UnsupportedSettings) -> tuple[str, ...]:
-        names: Any = (settings.model_extra or {}).get("output_names")
+        given = settings.model_extra or {}
+        names: Any = given.get("output_names") or given.get("output_slots")
         return tuple(str(name) for name in names) if isinstance(names, list) and names else ("main",)

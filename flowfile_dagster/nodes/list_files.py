@@ -9,7 +9,9 @@ user-data folder does not apply. Equal names are ordered by path.
 from __future__ import annotations
 
 import glob
+import os
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -129,10 +131,11 @@ def _entries(settings: ListFilesSettings, root: Path) -> list[Path]:
         if seen > MAX_ENTRIES:
             raise too_many_entries(root)
         for entry in children:
-            is_folder = entry.is_dir()
+            state = _state(entry)
+            is_folder = _is_folder(state)
             if is_folder and settings.recursive and depth < settings.max_depth:
                 pending.append((entry, depth + 1))
-            if _is_wanted(settings, entry, is_folder=is_folder):
+            if _is_wanted(settings, entry, state):
                 found.append((not is_folder, entry.name.lower(), str(entry), entry))
     return [entry for *_, entry in sorted(found)][: settings.max_files]
 
@@ -140,33 +143,50 @@ def _entries(settings: ListFilesSettings, root: Path) -> list[Path]:
 def _children(folder: Path) -> list[Path]:
     try:
         return list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):  # deleted since it was listed
+        return []
     except PermissionError as error:
         raise DataError(f"path: the folder {folder} cannot be read: {error.strerror}") from error
 
 
-def _is_wanted(settings: ListFilesSettings, entry: Path, *, is_folder: bool) -> bool:
+def _state(entry: Path) -> os.stat_result | None:
+    """None for a link that leads nowhere, or what was deleted since it was listed."""
+    try:
+        return entry.stat()
+    except OSError:
+        return None
+
+
+def _is_folder(state: os.stat_result | None) -> bool:
+    return state is not None and stat.S_ISDIR(state.st_mode)
+
+
+def _file_type(entry: Path, state: os.stat_result | None) -> str:
+    return "" if state is None else entry.suffix[1:]
+
+
+def _is_wanted(settings: ListFilesSettings, entry: Path, state: os.stat_result | None) -> bool:
     if entry.name.startswith(".") and not settings.include_hidden:
         return False
-    if is_folder:
+    if _is_folder(state):
         return settings.include_directories
-    return settings.include_files and (not settings.file_types or entry.suffix[1:].lower() in settings.file_types)
+    if not settings.include_files:
+        return False
+    return not settings.file_types or _file_type(entry, state).lower() in settings.file_types
 
 
 def _row(entry: Path, root: Path) -> tuple[Any, ...]:
-    """The values of `ListFiles.schema`; a link that leads nowhere has size 0 and the times of the epoch."""
-    try:
-        state = entry.stat()
-        size, modified, created = state.st_size, state.st_mtime, state.st_ctime
-    except FileNotFoundError:
-        size, modified, created = 0, 0.0, 0.0
+    """The values of `ListFiles.schema`; a link that leads nowhere has no type, size 0 and the times of the epoch."""
+    state = _state(entry)
+    size, modified, created = (0, 0.0, 0.0) if state is None else (state.st_size, state.st_mtime, state.st_ctime)
     return (
         entry.name,
         str(entry),
         str(entry.parent),
         str(entry.relative_to(root)),
-        entry.suffix[1:],
+        _file_type(entry, state),
         size,
         datetime.fromtimestamp(modified),
         datetime.fromtimestamp(created),
-        entry.is_dir(),
+        _is_folder(state),
     )

@@ -14,7 +14,7 @@ from pathlib import Path, PurePath, PureWindowsPath
 from typing import Annotated, Literal, TypeAlias
 
 import polars as pl
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from flowfile_dagster.columns.lineage import ColumnLineage, identity_lineage
 from flowfile_dagster.contract.context import BuildContext, PathResolver
@@ -95,21 +95,14 @@ class OutputFile(FileTableOwner):
 
     name: str
     directory: str
-    file_type: Literal["csv", "parquet", "excel", "ipc", "ndjson", "avro"]
+    file_type: str
     write_mode: str = "overwrite"
     table_settings: OutputTable
-
-    @field_validator("write_mode")
-    @classmethod
-    def _is_known(cls, given: str) -> str:
-        if given not in _MODES:
-            raise ValueError(f"{given!r} is not a write mode; it must be one of {', '.join(_MODES)}")
-        return given
 
     @property
     def mode(self) -> str:
         """The write mode; old names are read as what they always meant."""
-        return _MODES[self.write_mode]
+        return _MODES.get(self.write_mode, self.write_mode)
 
 
 class OutputSettings(NodeSettings):
@@ -136,6 +129,9 @@ class Output(NodeType[OutputSettings]):
             raise SettingsError(f"{field}.name", "no file is named")
         if is_url(file.directory) or is_foreign_address(file.directory):
             raise SettingsError(f"{field}.directory", f"{file.directory!r} is not a local folder")
+        if file.write_mode not in _MODES:
+            cause = f"{file.write_mode!r} is not a write mode; it must be one of {', '.join(_MODES)}"
+            raise SettingsError(f"{field}.write_mode", cause)
         if file.mode == "update" and file.file_type != "excel":
             raise SettingsError(
                 f"{field}.write_mode", f"{file.file_type} has no sheets to update; use overwrite or append"

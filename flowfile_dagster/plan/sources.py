@@ -44,15 +44,29 @@ def source_version(source: Source, content_hash: Callable[[Path], str]) -> str |
 
 def belongs_to(path: str, pattern: str) -> bool:
     """Whether a path, which need not exist, is one of those that a glob stands for."""
-    return _matches(PurePath(path).parts, PurePath(pattern).parts)
+    patterns = PurePath(pattern).parts
+    places = _with_skipped(patterns, {0})
+    for part in PurePath(path).parts:
+        places = _with_skipped(patterns, {after for place in places for after in _after(patterns, place, part)})
+    return len(patterns) in places
 
 
-def _matches(parts: Sequence[str], patterns: Sequence[str]) -> bool:
-    if not patterns:
-        return not parts
-    if patterns[0] == "**":
-        return any(_matches(parts[index:], patterns[1:]) for index in range(len(parts) + 1))
-    return bool(parts) and fnmatchcase(parts[0], patterns[0]) and _matches(parts[1:], patterns[1:])
+def _with_skipped(patterns: Sequence[str], places: set[int]) -> set[int]:
+    """The places in a pattern, and those behind each ``**`` that may stand for nothing."""
+    reached = set(places)
+    for place, pattern in enumerate(patterns):
+        if pattern == "**" and place in reached:
+            reached.add(place + 1)
+    return reached
+
+
+def _after(patterns: Sequence[str], place: int, part: str) -> tuple[int, ...]:
+    """The place that one part of a path leads to from another one; none where it does not fit."""
+    if place == len(patterns):
+        return ()
+    if patterns[place] == "**":
+        return (place,)
+    return (place + 1,) if fnmatchcase(part, patterns[place]) else ()
 
 
 def source_state(sources: Sequence[Source]) -> SourceState:
@@ -82,5 +96,9 @@ def _fingerprint(source: Source, content_hash: Callable[[Path], str]) -> object:
 
 
 def _listing_entry(path: Path) -> list[object]:
-    state = path.stat()
+    """A link that leads nowhere is listed, too, and a file may be deleted since it was."""
+    try:
+        state = path.stat()
+    except OSError:
+        return [str(path), None, None]
     return [str(path), state.st_size, state.st_mtime_ns]

@@ -9,7 +9,7 @@ from flowfile_dagster import FlowFileError, ParameterError, load_flow
 from flowfile_dagster.contract.settings import CodeText, FormulaText, NodeSettings, ParameterValue, SettingsBlock
 from flowfile_dagster.errors import SettingsError
 from flowfile_dagster.flow.parameters import substitute
-from tests.factories import JsonObject, advanced_filter, formula, manual, node, write_flow
+from tests.factories import JsonObject, advanced_filter, formula, manual, node, write_file, write_flow
 
 VALUES: dict[str, ParameterValue] = {"n": 7, "x": 1.5, "yes": True, "no": False, "s": 'say "hi"', "w": "word"}
 
@@ -191,6 +191,25 @@ def test_reference_cannot_stand_for_a_number(tmp_path: Path) -> None:
     problem = load_flow(path).nodes[2].problem
     assert problem is not None
     assert problem.startswith("setting_input.sample_size: ")
+
+
+@pytest.mark.parametrize("operator", [">", "greater_than"])
+def test_operator_of_a_filter_may_be_a_parameter(tmp_path: Path, operator: str) -> None:
+    condition = {"mode": "basic", "basic_filter": {"field": "a", "operator": "${op}", "value": "1"}}
+    nodes = [manual(1, {"a": [1, 2]}), node(2, "filter", {"filter_input": condition}, 1)]
+    parameters = [{"name": "op", "default_value": operator, "type": "string"}]
+    assert load_flow(write_flow(tmp_path / "f.json", nodes, parameters=parameters)).run().frame(2)["a"].to_list() == [2]
+
+
+def test_mode_and_type_of_a_written_file_may_be_parameters(tmp_path: Path) -> None:
+    choices = {"write_mode": "${mode}", "table_settings": {"file_type": "csv"}}
+    nodes = [manual(1, {"a": [1]}), write_file(2, 1, tmp_path / "a.csv", "${type}", **choices)]
+    parameters = [{"name": "mode", "default_value": "append"}, {"name": "type", "default_value": "csv"}]
+    flow = write_flow(tmp_path / "f.json", nodes, parameters=parameters)
+    assert load_flow(flow).nodes[2].problem is None
+    wrong = load_flow(flow, parameters={"mode": "apend"}).nodes[2].problem
+    assert wrong is not None
+    assert wrong.startswith("output_settings.write_mode: 'apend' is not a write mode; it must be one of overwrite")
 
 
 def test_settings_without_references_are_the_same_object() -> None:

@@ -178,3 +178,12 @@ def test_keyed_edges_of_a_dynamic_node_are_its_inputs(tmp_path: Path) -> None:
     edges = [{"from_id": 2, "input_handle": "input-1"}, {"from_id": 1, "input_handle": "input-2"}]
     flow = load(tmp_path, node(5, "run_flow", {}, input_connections=edges))
     assert [item[0] for item in inputs_of(flow, 5)] == [2, 1]
+
+
+def test_outputs_of_a_subflow_are_its_output_slots(tmp_path: Path) -> None:
+    slots = {"output_slots": ["x", "y"]}
+    subflow = node(5, "run_flow", slots, outputs=[6], output_handles=["output-1"])
+    flow = load(tmp_path, subflow, node(6, "record_count", {}, 5))
+    assert flow.nodes[5].handles == ("output-0", "output-1")
+    assert inputs_of(flow, 6) == [(5, "output-1", "main")]
+    assert flow.nodes[6].problem is None

@@ -13,6 +13,8 @@ MOMENT = pl.Datetime("us")
     [
         ("equals", "x", pl.String(), '[c]="x"'),
         ("not_equals", "-1", pl.Int64(), "[c]!=-1"),
+        ("<>", "-1", pl.Int64(), "[c]!=-1"),
+        ("==", "x", pl.String(), '[c]="x"'),
         ("greater_than", "true", pl.Boolean(), "[c]>true"),
         ("less_than_or_equals", "1.5", pl.Decimal(10, 2), '[c]<="1.5"'),
         ("greater_than_or_equals", " 2024-01-31 ", DATE, '[c]>=to_date("2024-01-31")'),

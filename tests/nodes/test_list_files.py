@@ -84,6 +84,16 @@ def test_list_files_link_to_a_parent_is_walked_once(tmp_path: Path) -> None:
     assert listed(tmp_path, recursive=True, file_types=["json"]) == ["sub/deep/a.json"]
 
 
+def test_list_files_link_that_leads_nowhere_is_listed_without_type_and_size(tmp_path: Path) -> None:
+    (tmp_path / "broken.csv").symlink_to(tmp_path / "nowhere.csv")
+    (tmp_path / "circle.csv").symlink_to(tmp_path / "circle.csv")
+    table = run_node("list_files", {"path": str(tmp_path), "recursive": True})["output-0"]
+    facts = table.select("file_name", "file_type", "size_bytes", "is_directory").rows()
+    assert facts == [("broken.csv", "", 0, False), ("circle.csv", "", 0, False)]
+    assert table["last_modified"].to_list() == [datetime.fromtimestamp(0)] * 2
+    assert listed(tmp_path, file_types=["csv"]) == ["b.CSV"]
+
+
 def test_list_files_empty_folder_gives_typed_columns(tmp_path: Path) -> None:
     table = run_node("list_files", {"path": str(tmp_path)})["output-0"]
     assert table.height == 0

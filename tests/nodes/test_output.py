@@ -270,6 +270,7 @@ def test_output_name_is_appended_to_an_existing_folder_that_contains_it(tmp_path
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        (output("d", "a", write_mode="apend"), "write_mode: 'apend' is not a write mode; it must be one of overwrite"),
         (output("d", "a", write_mode="update"), "csv has no sheets to update"),
         (output("d", "a", table_settings={"file_type": "parquet"}), "it is 'parquet', but file_type is 'csv'"),
         (output("d", "a", table_settings={"delimiter": ""}), "exactly one ASCII character"),
@@ -287,7 +288,6 @@ def test_output_setting_that_cannot_work_is_refused(settings: dict[str, Any], me
     [
         ({"file_type": "json"}, "file_type"),
         ({"file_type": "ipc", "table_settings": {"compression": "gzip"}}, "compression"),
-        ({"file_type": "csv", "write_mode": "apend"}, "'apend' is not a write mode; it must be one of overwrite"),
     ],
 )
 def test_output_unknown_choice_is_refused(more: dict[str, Any], message: str) -> None:

@@ -115,6 +115,14 @@ def test_read_pattern_is_looked_for_under_the_roots(tmp_path: Path) -> None:
     assert (source.uri, source.files) == (str(tmp_path / "d*/*.csv"), (tmp_path / "deep" / "p1.csv",))
 
 
+@pytest.mark.parametrize("pattern", ["**/**/*.csv", "**/*/**/*.csv", "**/deep/**/**/**/deep/**/*.csv"])
+def test_read_pattern_with_many_ways_to_a_file_takes_it_once(tmp_path: Path, pattern: str) -> None:
+    folder = tmp_path.joinpath(*["deep"] * 30)
+    folder.mkdir(parents=True)
+    ROWS.write_csv(folder / "a.csv")
+    assert_frame_equal(read(tmp_path / pattern, "csv", scan_mode="directory"), ROWS)
+
+
 def test_read_folder_without_matching_files_names_the_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no files match"):
         read(tmp_path, "parquet", scan_mode="directory")

@@ -1,4 +1,4 @@
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,24 @@ def test_excel_default_engine_tells_dates_from_times_and_types_empty_columns_as_
         schema_overrides={"t": pl.Datetime("ms"), "n": pl.String},
     )
     assert_frame_equal(read_rows(tmp_path, TYPED), expected)
+
+
+def test_excel_type_inference_gives_no_more_columns_than_a_sheet_can_have(tmp_path: Path) -> None:
+    table = read_rows(tmp_path, [("a",), (1,)], type_inference=True, end_column=2_000_000)
+    assert (table.width, table["a"].to_list()) == (16_384, [1])
+    beyond = read_rows(tmp_path, [("a",), (1,)], start_column=20_000, end_column=30_000)
+    assert beyond.is_empty()
+
+
+def test_excel_end_beyond_the_sheet_gives_all_of_it(tmp_path: Path) -> None:
+    whole = read_rows(tmp_path, TYPED)
+    assert_frame_equal(read_rows(tmp_path, TYPED, end_row=2_000_000_000, end_column=2_000_000_000), whole)
+
+
+def test_excel_column_that_the_default_engine_has_no_type_for_becomes_text(tmp_path: Path) -> None:
+    table = read_rows(tmp_path, [("id", "t"), (1, time(10, 20)), (2, timedelta(hours=30))])
+    expected = pl.DataFrame({"id": [1, 2], "t": ["10:20:00", "1 day, 6:00:00"]})
+    assert_frame_equal(table, expected)
 
 
 def test_excel_type_inference_never_gives_dates_and_leaves_empty_columns_untyped(tmp_path: Path) -> None:
