@@ -17,6 +17,7 @@ from zipfile import BadZipFile
 import polars as pl
 from pydantic import Field, field_validator, model_validator
 
+from flowfile_dagster.columns.schema import frame_of
 from flowfile_dagster.contract.settings import SettingsBlock
 from flowfile_dagster.errors import DataError, MissingExtraError
 
@@ -234,7 +235,7 @@ def _read_openpyxl(path: Path, table: ExcelTable) -> pl.DataFrame:
         names = [f"column_{i}" for i in range(len(columns))]
     if table.has_headers and len(rows) < 2:
         return pl.DataFrame()
-    return pl.DataFrame([_cell_series(name, column) for name, column in zip(names, columns)])
+    return frame_of([_cell_series(name, column) for name, column in zip(names, columns)])
 
 
 def _cell_series(name: str, cells: Sequence[Any]) -> pl.Series:
