@@ -40,7 +40,7 @@ def test_sample_flows_run_many_times_without_a_hang(tmp_path: Path, executor: st
             forget_results(tmp_path, every_second=number % 2 == 1)
             status, materialized = server.wait(server.launch(keys))
             assert status == "SUCCESS", f"run {number}"
-            assert len(materialized) > 30
+            assert len(materialized) > 20
 
 
 def all_assets(server: Server) -> list[list[str]]:
