@@ -8,7 +8,7 @@ import pytest
 from flowfile_dagster import FlowFileError, ParameterError, load_flow
 from flowfile_dagster.contract.settings import CodeText, FormulaText, NodeSettings, ParameterValue, SettingsBlock
 from flowfile_dagster.errors import SettingsError
-from flowfile_dagster.flow.parameters import substitute
+from flowfile_dagster.flow.parameters import MAX_ADDED_CHARACTERS, References, substitute
 from tests.factories import JsonObject, advanced_filter, formula, manual, node, write_flow
 
 VALUES: dict[str, ParameterValue] = {"n": 7, "x": 1.5, "yes": True, "no": False, "s": 'say "hi"', "w": "word"}
@@ -35,7 +35,7 @@ class Everything(NodeSettings):
 
 
 def substituted(**settings: Any) -> Any:
-    return substitute(Everything(**settings), VALUES)
+    return substitute(Everything(**settings), References(VALUES))
 
 
 def values_of(folder: Path, parameters: list[JsonObject], **overrides: object) -> dict[str, object]:
@@ -125,7 +125,7 @@ def test_any_text_survives_the_way_through_a_formula(tmp_path: Path, value: str)
 
 def test_text_with_both_kinds_of_quotes_cannot_stand_in_a_formula() -> None:
     with pytest.raises(SettingsError, match=r"formula: parameter value .* holds both kinds of quotes"):
-        substitute(Everything(formula="${p}"), {"p": 'it\'s "so"'})
+        substitute(Everything(formula="${p}"), References({"p": 'it\'s "so"'}))
 
 
 def test_plain_fields_get_the_text_of_the_value_everywhere() -> None:
@@ -156,6 +156,39 @@ def test_broken_literal_in_code_gets_raw_text() -> None:
 
 def test_odd_line_separators_in_code_do_not_move_what_is_replaced() -> None:
     assert substituted(code="a = '\u2028\x0c'\r\nb = '${w}'").code == "a = '\u2028\x0c'\r\nb = 'word'"
+
+
+LONG: dict[str, ParameterValue] = {"long": "x" * 100_000}
+
+
+@pytest.mark.parametrize("field", ["plain", "formula", "code"])
+def test_text_that_long_values_would_make_too_long_is_refused_before_it_is_built(field: str) -> None:
+    text = "'" + "${long}" * 20_000 + "'"
+    with pytest.raises(
+        SettingsError,
+        match=rf"^{field}: the values of its parameters would make the text 1,999,[89]\d0,000 characters longer",
+    ):
+        substitute(Everything(**{field: text}), References(LONG))
+
+
+def test_long_values_are_counted_over_all_fields_of_a_flow(tmp_path: Path) -> None:
+    names = [{"old_name": "a", "new_name": "${long}" * 40}]
+    nodes = [manual(1, {"a": [1]}), *(node(i, "select", {"select_input": names}, i - 1) for i in (2, 3, 4))]
+    given = [{"name": "long", "default_value": "x" * 100_000}]
+    problems = [
+        item.problem for item in load_flow(write_flow(tmp_path / "f.json", nodes, parameters=given)).nodes.values()
+    ]
+    assert problems[:3] == [None, None, None]
+    assert problems[3] is not None
+    assert problems[3].startswith("setting_input.select_input[0].new_name: the values of its parameters would make")
+
+
+def test_text_may_be_as_long_as_the_limit_says() -> None:
+    references = References({"all": "x" * (MAX_ADDED_CHARACTERS + len("${all}")), "one": "1"})
+    assert len(substitute(Everything(plain="${all}"), references).plain) == MAX_ADDED_CHARACTERS + len("${all}")
+    assert substitute(Everything(plain="${one}"), references).plain == "1"
+    with pytest.raises(SettingsError, match="of which 0 are left"):
+        substitute(Everything(plain="${all}"), references)
 
 
 @pytest.mark.parametrize("text", ["$n", "${ n }", "${1a}", "${n", "{n}", "$${}"])
@@ -195,4 +228,4 @@ def test_reference_cannot_stand_for_a_number(tmp_path: Path) -> None:
 
 def test_settings_without_references_are_the_same_object() -> None:
     settings = Everything(plain="x", texts=("y",), mapping={"k": ["z"]})
-    assert substitute(settings, VALUES) is settings
+    assert substitute(settings, References(VALUES)) is settings
