@@ -86,7 +86,8 @@ class _ParsedSettings:
 
 
 def _parse_settings(entry: NodeEntry, references: References) -> _ParsedSettings:
-    kind = find_node_type(entry.node_type)
+    given = entry.setting_input or {}
+    kind = find_node_type(entry.node_type, is_user_defined=bool(given.get("is_user_defined")))
     if entry.setting_input is None:
         return _ParsedSettings(kind, None, "setting_input: the node has not been configured in Flowfile")
     try:
