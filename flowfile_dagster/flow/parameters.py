@@ -24,6 +24,7 @@ from flowfile_dagster.flow.document import FlowDocument, ParameterDefinition
 MAX_ADDED_CHARACTERS = 8 * 1024 * 1024
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_IN_VALUE = "came in with the value of a parameter, and what a value holds is not replaced; write the final text there"
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 #: Python 3.12 and later split a format string into tokens; what is nested in it stays raw, as in earlier versions.
 _FORMAT_START, _FORMAT_END = (getattr(tokenize, f"FSTRING_{end}", None) for end in ("START", "END"))
@@ -239,7 +240,8 @@ def _refuse_leftovers(model: BaseModel, values: Mapping[str, ParameterValue]) ->
             continue
         name = match.group(1)
         if name in values:
-            raise SettingsError(path, f"${{{name}}} cannot be replaced inside a nested list")
+            cause = "cannot be replaced inside a nested list" if "][" in path else _IN_VALUE
+            raise SettingsError(path, f"${{{name}}} {cause}")
         raise SettingsError(path, f"${{{name}}} is not a parameter of this flow; its parameters: {', '.join(values)}")
 
 

@@ -213,6 +213,13 @@ def test_reference_in_a_nested_list_is_a_problem_even_if_the_parameter_exists(tm
     assert problem.startswith("setting_input.raw_data_format.data[0][0]: ")
 
 
+@pytest.mark.parametrize("text", ["${outer}", "${dollar}{n}"])
+def test_reference_in_the_value_of_a_parameter_is_a_problem_that_says_so(text: str) -> None:
+    references = References({**VALUES, "outer": "x${n}", "dollar": "$"})
+    with pytest.raises(SettingsError, match=r"texts\[0\]: \$\{n\} came in with the value of a parameter"):
+        substitute(Everything(texts=(text,)), references)
+
+
 def test_flow_without_parameters_is_left_as_it_is(tmp_path: Path) -> None:
     flow = load_flow(write_flow(tmp_path / "f.json", [manual(1, {"t": ["${p}"]}, "String")]))
     assert flow.run().frame(1).rows() == [("${p}",)]
