@@ -8,8 +8,9 @@ from typing import Any, Literal, TypeAlias
 
 import polars as pl
 from polars.datatypes import DataTypeClass
+from polars.exceptions import PolarsError
 
-from flowfile_dagster.errors import SettingsError
+from flowfile_dagster.errors import SettingsError, shortened
 
 GenericGroup: TypeAlias = Literal["numeric", "date", "str"]
 ReadableGroup: TypeAlias = Literal["Numeric", "String", "Boolean", "Binary", "Date", "Complex", "Other"]
@@ -84,7 +85,7 @@ def parse_dtype(text: str) -> pl.DataType:
     """The dtype that a type name of a flow file stands for; unknown names are String, as in Flowfile.
 
     Raises:
-        SettingsError: for a bare ``List``, ``Struct``, ``Array`` or ``Enum``.
+        SettingsError: for a bare ``List``, ``Struct``, ``Array`` or ``Enum``, and for parameters that no type can have.
     """
     alias = _ALIASES.get(text.lower())
     if alias is not None:
@@ -95,9 +96,15 @@ def parse_dtype(text: str) -> pl.DataType:
     if name in _NESTED:
         raise SettingsError("data_type", f"{text!r} needs its inner type, for example List(Int64)")
     try:
-        return _construct(ast.parse(text.strip(), mode="eval").body)
+        dtype = _construct(ast.parse(text.strip(), mode="eval").body)
     except (SyntaxError, ValueError, TypeError, RecursionError):
         return pl.String()
+    try:
+        pl.Series(dtype=dtype)  # constructors of dtypes take almost anything
+    except (TypeError, ValueError, AttributeError, OverflowError, PolarsError) as error:
+        cause = str(error).partition("\n")[0]
+        raise SettingsError("data_type", f"{shortened(text)!r} is no type that Polars can have: {cause}") from None
+    return dtype
 
 
 def generic_group(dtype: pl.DataType) -> GenericGroup:

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from flowfile_dagster.errors import DataError
+from flowfile_dagster.errors import DataError, SettingsError
 from tests.nodes.node_case import NodeCase, assert_node, parse_settings, run_node
 
 
@@ -98,3 +98,8 @@ def test_manual_input_data_that_is_no_table_of_columns_is_refused(
 def test_manual_input_value_that_cannot_be_built_names_the_column() -> None:
     with pytest.raises(DataError, match="column 'a' cannot be built as Date"):
         run_node("manual_input", one_column("Date", 1.5))
+
+
+def test_manual_input_type_that_cannot_be_names_the_column() -> None:
+    with pytest.raises(SettingsError, match=r"raw_data_format.columns: column 'a': 'Struct\(\[1\]\)' is no type that"):
+        run_node("manual_input", one_column("Struct([1])", 1))
