@@ -32,7 +32,7 @@ class SelectSettings(NodeSettings):
 
     def output_columns(self, schema: pl.Schema) -> list[SelectColumn]:
         """The entries for the columns of the result, in its order."""
-        entries = [entry for entry in self.select_input if entry.old_name in schema]
+        entries = [_named(entry) for entry in self.select_input if entry.old_name in schema]
         listed = {entry.old_name for entry in entries}
         kept = [entry for entry in sorted(entries, key=lambda entry: entry.position or 0) if entry.keep]
         if not self.keep_missing:
@@ -83,6 +83,11 @@ class Select(NodeType[SelectSettings]):
 
     def lineage(self, settings: SelectSettings, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:
         return {entry.new_name: (ColumnOrigin(0, entry.old_name),) for entry in settings.output_columns(inputs[0])}
+
+
+def _named(entry: SelectColumn) -> SelectColumn:
+    """A new name may have become blank through a parameter, and then it means the old one; not so in joins."""
+    return entry if entry.new_name.strip() else entry.model_copy(update={"new_name": entry.old_name})
 
 
 def _checked_columns(settings: SelectSettings, schema: pl.Schema) -> list[SelectColumn]:
