@@ -114,6 +114,12 @@ class References:
         self._left -= max(added, 0)
         return _REFERENCE.sub(lambda match: self._text(match[1], render) if match[1] in self.values else match[0], text)
 
+    def typed_value(self, text: str) -> int | float | bool | None:
+        """The value that the text as a whole refers to, if it is another one than text."""
+        match = _REFERENCE.fullmatch(text)
+        value = self.values.get(match[1]) if match else None
+        return None if isinstance(value, str) else value
+
     def _text(self, name: str, render: Callable[[ParameterValue], str]) -> str:
         if (render, name) not in self._texts:
             self._texts[render, name] = render(self.values[name])
@@ -162,7 +168,9 @@ def _substitute_value(value: Any, references: References, kind: str | None, path
     return value
 
 
-def _substitute_text(text: str, references: References, kind: str | None, path: str) -> str:
+def _substitute_text(text: str, references: References, kind: str | None, path: str) -> ParameterValue:
+    if kind == "value" and (value := references.typed_value(text)) is not None:
+        return value
     try:
         if kind == "code":
             return _substitute_code(text, references)

@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 
 from flowfile_dagster import FlowFileError, ParameterError, load_flow
-from flowfile_dagster.contract.settings import CodeText, FormulaText, NodeSettings, ParameterValue, SettingsBlock
+from flowfile_dagster.contract.settings import (
+    CodeText,
+    FormulaText,
+    NodeSettings,
+    ParameterValue,
+    SettingsBlock,
+    ValueText,
+)
 from flowfile_dagster.errors import SettingsError
 from flowfile_dagster.flow.parameters import MAX_ADDED_CHARACTERS, References, substitute
 from tests.factories import JsonObject, advanced_filter, formula, manual, node, write_flow
@@ -25,6 +32,7 @@ class Everything(NodeSettings):
     formula: FormulaText = ""
     maybe: FormulaText | None = None
     code: CodeText = ""
+    value: ValueText | None = None
     inner: Inner = Inner()
     inners: tuple[Inner, ...] = ()
     texts: tuple[str, ...] = ()
@@ -136,6 +144,36 @@ def test_plain_fields_get_the_text_of_the_value_everywhere() -> None:
     assert result.texts == ("word", "b")
     assert result.listed == ["word"]
     assert result.mapping == {"k": "1.5", "deep": {"l": ["false"]}}
+
+
+@pytest.mark.parametrize("name", ["n", "x", "yes", "no", "w"])
+def test_field_that_stands_for_a_value_gets_one_with_its_type(name: str) -> None:
+    result = substituted(value=f"${{{name}}}").value
+    assert (result, type(result)) == (VALUES[name], type(VALUES[name]))
+    assert substituted(value=f"1${{{name}}}").value == substituted(plain=f"1${{{name}}}").plain
+
+
+@pytest.mark.parametrize(
+    ("data_type", "parameter", "value"),
+    [
+        *(("Int64", "x", 2), ("Int64", "yes", 1), ("Float64", "yes", 1.0), ("Int64", "empty", None)),
+        *(("Boolean", "yes", True), ("Boolean", "n", True), ("String", "no", "false"), ("String", "x", "2.5")),
+    ],
+)
+def test_default_of_an_output_field_is_cast_from_the_value_of_a_parameter(
+    tmp_path: Path, data_type: str, parameter: str, value: object
+) -> None:
+    field = {"name": "m", "data_type": data_type, "default_value": f"${{{parameter}}}"}
+    config = {"enabled": True, "validation_mode_behavior": "add_missing", "fields": [field]}
+    declared = [
+        {"name": "x", "type": "float", "default_value": "2.5"},
+        {"name": "n", "type": "integer", "default_value": "5"},
+        {"name": "yes", "type": "boolean", "default_value": "yes"},
+        {"name": "no", "type": "boolean", "default_value": "0"},
+        {"name": "empty", "type": "integer", "default_value": ""},
+    ]
+    nodes = [manual(1, {"a": [1]}), node(2, "select", {"select_input": [], "output_field_config": config}, 1)]
+    assert load_flow(write_flow(tmp_path / "f.json", nodes, parameters=declared)).run().frame(2).rows() == [(value,)]
 
 
 def test_code_keeps_a_value_inside_a_string_literal_as_data() -> None:
