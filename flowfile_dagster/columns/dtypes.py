@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
@@ -43,13 +44,21 @@ _NAMED: dict[str, pl.DataType] = {
     "Decimal": pl.Decimal(38, 0),
 }
 _NESTED = ("List", "Struct", "Array", "Enum")
+_TEMPORAL = ("Date", "Datetime", "Time", "Duration")
+#: The names that Flowfile admits where it checks a type name when it loads a file; elsewhere any text is one.
+CHECKED_NAMES = frozenset(
+    {
+        *(*_INTEGERS, *_FLOATS, *_TEMPORAL, "Decimal", "Integer", "Double"),
+        *("String", "Utf8", "Boolean", "Binary", "List", "Struct", "Array"),
+    }
+)
 _NUMERIC_NAMES = frozenset({*_INTEGERS, *_FLOATS, "Boolean", "Binary", "Decimal"})
 _READABLE: dict[str, ReadableGroup] = {
     **dict.fromkeys((*_INTEGERS, *_FLOATS, "Decimal"), "Numeric"),
     "String": "String",
     "Boolean": "Boolean",
     "Binary": "Binary",
-    **dict.fromkeys(("Date", "Datetime", "Time", "Duration"), "Date"),
+    **dict.fromkeys(_TEMPORAL, "Date"),
     **dict.fromkeys(("List", "Struct", "Array"), "Complex"),
 }
 
@@ -73,6 +82,17 @@ def dtype_text(dtype: pl.DataType) -> str:
     if isinstance(dtype, pl.Categorical):
         return "Categorical"
     return str(dtype)
+
+
+def check_type_name(name: str, names: Collection[str] = CHECKED_NAMES) -> str:
+    """The name, if it is one of `names`.
+
+    Raises:
+        ValueError: it is not; the message lists those that are.
+    """
+    if name not in names:
+        raise ValueError(f"{name!r} is not a type name; the names are {', '.join(sorted(names))}")
+    return name
 
 
 def is_bare_nested(text: str) -> bool:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from flowfile_dagster.columns.dtypes import check_type_name
 
 #: A parameter's typed value.
 ParameterValue: TypeAlias = str | int | float | bool
@@ -70,7 +72,7 @@ class OutputField(SettingsBlock):
     """A column that `output_field_config` asks for."""
 
     name: str
-    data_type: str = "String"
+    data_type: Annotated[str, AfterValidator(check_type_name)] = "String"
     default_value: ValueText | None = None
 
 

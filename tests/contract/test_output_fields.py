@@ -122,6 +122,14 @@ def test_output_fields_default_in_the_file_is_text() -> None:
         config("add_missing", {"name": "n", "default_value": 7})
 
 
+@pytest.mark.parametrize("data_type", ["int64", "Categorical", "Auto", "List(Int64)", "${p}", ""])
+def test_output_fields_type_name_that_flowfile_does_not_know_is_refused(data_type: str) -> None:
+    with pytest.raises(
+        ValidationError, match=r"data_type\n.* is not a type name; the names are Array, Binary, Boolean"
+    ):
+        config("select_only", {"name": "n", "data_type": data_type}, enabled=False)
+
+
 def test_output_fields_only_new_columns_keep_the_rows() -> None:
     assert_frame_equal(apply(config("add_missing", NEW)), pl.DataFrame({"n": [7, 7]}))
 
