@@ -24,7 +24,10 @@ def cast_column(column: str, source: pl.DataType, type_name: str) -> pl.Expr | N
         raise SettingsError("data_type", f"column {column!r}: Decimal needs its precision, for example Decimal(10, 2)")
     if is_bare_nested(name):
         raise SettingsError("data_type", f"column {column!r}: {name} needs its inner type, for example List(Int64)")
-    target = parse_dtype(type_name)
+    try:
+        target = parse_dtype(type_name)
+    except SettingsError as error:
+        raise SettingsError(error.field, f"column {column!r}: {error.cause}") from error
     if target.base_type() == source.base_type():
         return None
     if source == pl.String:

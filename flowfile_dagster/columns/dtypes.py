@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 import polars as pl
 from polars.datatypes import DataTypeClass
+from polars.exceptions import PolarsError
 
-from flowfile_dagster.errors import SettingsError
+from flowfile_dagster.errors import SettingsError, shortened
 
 GenericGroup: TypeAlias = Literal["numeric", "date", "str"]
 ReadableGroup: TypeAlias = Literal["Numeric", "String", "Boolean", "Binary", "Date", "Complex", "Other"]
@@ -42,13 +44,21 @@ _NAMED: dict[str, pl.DataType] = {
     "Decimal": pl.Decimal(38, 0),
 }
 _NESTED = ("List", "Struct", "Array", "Enum")
+_TEMPORAL = ("Date", "Datetime", "Time", "Duration")
+#: The names that Flowfile admits where it checks a type name when it loads a file; elsewhere any text is one.
+CHECKED_NAMES = frozenset(
+    {
+        *(*_INTEGERS, *_FLOATS, *_TEMPORAL, "Decimal", "Integer", "Double"),
+        *("String", "Utf8", "Boolean", "Binary", "List", "Struct", "Array"),
+    }
+)
 _NUMERIC_NAMES = frozenset({*_INTEGERS, *_FLOATS, "Boolean", "Binary", "Decimal"})
 _READABLE: dict[str, ReadableGroup] = {
     **dict.fromkeys((*_INTEGERS, *_FLOATS, "Decimal"), "Numeric"),
     "String": "String",
     "Boolean": "Boolean",
     "Binary": "Binary",
-    **dict.fromkeys(("Date", "Datetime", "Time", "Duration"), "Date"),
+    **dict.fromkeys(_TEMPORAL, "Date"),
     **dict.fromkeys(("List", "Struct", "Array"), "Complex"),
 }
 
@@ -74,6 +84,17 @@ def dtype_text(dtype: pl.DataType) -> str:
     return str(dtype)
 
 
+def check_type_name(name: str, names: Collection[str] = CHECKED_NAMES) -> str:
+    """The name, if it is one of `names`.
+
+    Raises:
+        ValueError: it is not; the message lists those that are.
+    """
+    if name not in names:
+        raise ValueError(f"{name!r} is not a type name; the names are {', '.join(sorted(names))}")
+    return name
+
+
 def is_bare_nested(text: str) -> bool:
     """Whether the name is a nested type without its inner type, so that only data can complete it."""
     return text.strip().removeprefix("pl.") in _NESTED
@@ -84,7 +105,7 @@ def parse_dtype(text: str) -> pl.DataType:
     """The dtype that a type name of a flow file stands for; unknown names are String, as in Flowfile.
 
     Raises:
-        SettingsError: for a bare ``List``, ``Struct``, ``Array`` or ``Enum``.
+        SettingsError: for a bare ``List``, ``Struct``, ``Array`` or ``Enum``, and for parameters that no type can have.
     """
     alias = _ALIASES.get(text.lower())
     if alias is not None:
@@ -95,9 +116,15 @@ def parse_dtype(text: str) -> pl.DataType:
     if name in _NESTED:
         raise SettingsError("data_type", f"{text!r} needs its inner type, for example List(Int64)")
     try:
-        return _construct(ast.parse(text.strip(), mode="eval").body)
+        dtype = _construct(ast.parse(text.strip(), mode="eval").body)
     except (SyntaxError, ValueError, TypeError, RecursionError):
         return pl.String()
+    try:
+        pl.Series(dtype=dtype)  # constructors of dtypes take almost anything
+    except (TypeError, ValueError, AttributeError, OverflowError, PolarsError) as error:
+        cause = str(error).partition("\n")[0]
+        raise SettingsError("data_type", f"{shortened(text)!r} is no type that Polars can have: {cause}") from None
+    return dtype
 
 
 def generic_group(dtype: pl.DataType) -> GenericGroup:

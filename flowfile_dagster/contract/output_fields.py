@@ -1,8 +1,8 @@
 """The step common to all nodes: deliver the columns that `output_field_config` asks for (flow format 4.1).
 
-Existing columns are never cast; a default is text read as the declared type, null where it cannot be read. With
-`validate_data_types` the declared name must be the column's own type name; for a type with parameters, which
-Flowfile can never validate, the name without them is right.
+Existing columns are never cast; a default is text read as the declared type, or the value of a parameter cast to it,
+and null where that cannot be. With `validate_data_types` the declared name must be the column's own type name; for a
+type with parameters, which Flowfile can never validate, the name without them is right.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from flowfile_dagster.columns.dtypes import base_name, dtype_text, parse_dtype
+from flowfile_dagster.columns.dtypes import base_name, parse_dtype
 from flowfile_dagster.columns.lineage import ColumnLineage
 from flowfile_dagster.contract.settings import OutputField, OutputFieldConfig
 from flowfile_dagster.errors import DuplicateColumnError, SettingsError
@@ -69,7 +69,7 @@ def _check_types(fields: Iterable[OutputField], schema: pl.Schema) -> None:
     wrong: list[str] = []
     for field in fields:
         dtype = schema.get(field.name)
-        if dtype is not None and field.data_type not in (str(dtype), dtype_text(dtype), base_name(dtype)):
+        if dtype is not None and field.data_type != base_name(dtype):
             wrong.append(f"column {field.name!r} is {base_name(dtype)}, not {field.data_type}")
     if wrong:
         raise SettingsError("output_field_config.fields", "; ".join(wrong))
@@ -81,12 +81,17 @@ def _default(field: OutputField) -> pl.Expr:
         dtype = parse_dtype(field.data_type)
     except SettingsError as error:
         raise SettingsError(where, error.cause) from error
-    text = field.default_value
-    if text is None:
+    value = field.default_value
+    if value is None:
         return pl.lit(None, dtype=dtype).alias(field.name)
-    if dtype.is_nested() or isinstance(dtype, (pl.Boolean, pl.Object)):
-        raise SettingsError(where, f"a default text cannot become {dtype}; leave default_value empty")
-    return _read_text(text, dtype).alias(field.name)
+    if isinstance(value, str) and isinstance(dtype, pl.Boolean):
+        raise SettingsError(
+            where, "a default text cannot become Boolean; refer to a boolean parameter, or leave it out"
+        )
+    if isinstance(value, bool) and isinstance(dtype, pl.Decimal):
+        raise SettingsError(where, f"a default boolean cannot become {dtype}; refer to a number")
+    default = _read_text(value, dtype) if isinstance(value, str) else pl.lit(value).cast(dtype, strict=False)
+    return default.alias(field.name)
 
 
 def _read_text(text: str, dtype: pl.DataType) -> pl.Expr:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from flowfile_dagster.columns.dtypes import check_type_name
 
 #: A parameter's typed value.
 ParameterValue: TypeAlias = str | int | float | bool
@@ -30,7 +32,7 @@ def parse_boolean(text: str) -> bool:
 class TextKind:
     """How ``${parameter}`` is rendered inside a marked text field."""
 
-    def __init__(self, kind: Literal["formula", "code"]) -> None:
+    def __init__(self, kind: Literal["formula", "code", "value"]) -> None:
         self.kind = kind
 
 
@@ -38,6 +40,16 @@ class TextKind:
 FormulaText: TypeAlias = Annotated[str, TextKind("formula")]
 #: Polars code: a parameter inside a string literal stays data.
 CodeText: TypeAlias = Annotated[str, TextKind("code")]
+
+
+def _only_text(given: Any) -> Any:
+    if not isinstance(given, str):
+        raise ValueError(f"must be text: write {str(given)!r}")
+    return given
+
+
+#: Text in the file that stands for a value: a parameter that is all of it keeps its type.
+ValueText: TypeAlias = Annotated[ParameterValue, TextKind("value"), BeforeValidator(_only_text)]
 
 
 def _none_to(value: Any) -> BeforeValidator:
@@ -60,8 +72,8 @@ class OutputField(SettingsBlock):
     """A column that `output_field_config` asks for."""
 
     name: str
-    data_type: str = "String"
-    default_value: str | None = None
+    data_type: Annotated[str, AfterValidator(check_type_name)] = "String"
+    default_value: ValueText | None = None
 
 
 class OutputFieldConfig(SettingsBlock):

@@ -10,12 +10,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from flowfile_dagster.errors import FlowFileError, Problem
 from flowfile_dagster.flow.text import FlowText
 
 ParameterType: TypeAlias = Literal["string", "integer", "float", "boolean", "enum"]
+#: The canvas ends here, in pixels from its origin: the editor is far from it, and floats can still compute with it.
+MAX_COORDINATE = 1_000_000_000
 REFERENCE_PATTERN = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -23,6 +25,13 @@ def _empty_list_for_none(value: Any) -> Any:
     return () if value is None else value
 
 
+def _on_canvas(value: float) -> float:
+    return max(-MAX_COORDINATE, min(value, MAX_COORDINATE))
+
+
+#: Positions and sizes on the canvas are looks only, so what lies outside of it is moved to its edge.
+Pixels: TypeAlias = Annotated[int, AfterValidator(_on_canvas)]
+FractionalPixels: TypeAlias = Annotated[float, AfterValidator(_on_canvas)]
 NodeId: TypeAlias = Annotated[int, Field(strict=False)]
 NodeIds: TypeAlias = Annotated[tuple[NodeId, ...], BeforeValidator(_empty_list_for_none)]
 
@@ -69,8 +78,8 @@ class NodeEntry(_Envelope):
     node_type: str = Field(alias="type")
     description: str | None = ""
     node_reference: str | None = None
-    x_position: int | None = 0
-    y_position: int | None = 0
+    x_position: Pixels | None = 0
+    y_position: Pixels | None = 0
     group_id: int | None = None
     left_input_id: NodeId | None = None
     right_input_id: NodeId | None = None
@@ -108,10 +117,10 @@ class CanvasNote(_Envelope):
     """A note on the canvas (``comments`` in the file): a text in a rectangle, with no effect on execution."""
 
     text: str = ""
-    x_position: float = 0.0
-    y_position: float = 0.0
-    width: float = 240.0
-    height: float = 120.0
+    x_position: FractionalPixels = 0.0
+    y_position: FractionalPixels = 0.0
+    width: FractionalPixels = 240.0
+    height: FractionalPixels = 120.0
 
 
 class _FileEnvelope(_Envelope):

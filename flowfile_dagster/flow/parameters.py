@@ -16,10 +16,15 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel
 
 from flowfile_dagster.contract.settings import ParameterValue, TextKind, parse_boolean
-from flowfile_dagster.errors import FlowFileError, ParameterError, Problem, SettingsError
+from flowfile_dagster.errors import FlowFileError, ParameterError, Problem, SettingsError, shortened
 from flowfile_dagster.flow.document import FlowDocument, ParameterDefinition
 
+#: What the references of one flow may add to its text, in characters. A long value that is referred to often would
+#: make of a small file more text than any memory holds.
+MAX_ADDED_CHARACTERS = 8 * 1024 * 1024
+
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_IN_VALUE = "came in with the value of a parameter, and what a value holds is not replaced; write the final text there"
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 #: Python 3.12 and later split a format string into tokens; what is nested in it stays raw, as in earlier versions.
 _FORMAT_START, _FORMAT_END = (getattr(tokenize, f"FSTRING_{end}", None) for end in ("START", "END"))
@@ -97,61 +102,93 @@ def resolve_values(document: FlowDocument, overrides: Mapping[str, object]) -> d
     return values
 
 
-def substitute(settings: SettingsT, values: Mapping[str, ParameterValue]) -> SettingsT:
+class References:
+    """What the references of one flow stand for, and how much text they may still add to its settings."""
+
+    def __init__(self, values: Mapping[str, ParameterValue]) -> None:
+        self.values = values
+        self._texts: dict[tuple[Callable[[ParameterValue], str], str], str] = {}
+        self._left = MAX_ADDED_CHARACTERS
+
+    def replace(self, text: str, render: Callable[[ParameterValue], str]) -> str:
+        """The text with every known reference replaced; it is built only if it is not too long.
+
+        Raises:
+            ValueError: it is too long, or a value cannot be rendered.
+        """
+        known = [name for name in _REFERENCE.findall(text) if name in self.values]
+        added = sum(len(self._text(name, render)) - len(name) - len("${}") for name in known)
+        if added > self._left:
+            raise ValueError(
+                f"the values of its parameters would make the text {added:,} characters longer; in one flow they may "
+                f"add {MAX_ADDED_CHARACTERS:,} characters, of which {self._left:,} are left"
+            )
+        self._left -= max(added, 0)
+        return _REFERENCE.sub(lambda match: self._text(match[1], render) if match[1] in self.values else match[0], text)
+
+    def typed_value(self, text: str) -> int | float | bool | None:
+        """The value that the text as a whole refers to, if it is another one than text."""
+        match = _REFERENCE.fullmatch(text)
+        value = self.values.get(match[1]) if match else None
+        return None if isinstance(value, str) else value
+
+    def _text(self, name: str, render: Callable[[ParameterValue], str]) -> str:
+        if (render, name) not in self._texts:
+            self._texts[render, name] = render(self.values[name])
+        return self._texts[render, name]
+
+
+def substitute(settings: SettingsT, references: References) -> SettingsT:
     """Settings with every ``${name}`` replaced. A flow without parameters is left as it is, as in Flowfile.
 
     Raises:
-        SettingsError: a reference names no parameter, or stands where none can be replaced.
+        SettingsError: a reference names no parameter or stands where none can be replaced, or the text gets too long.
     """
-    if not values:
+    if not references.values:
         return settings
-    resolved = _substitute_model(settings, values, "")
-    _refuse_leftovers(resolved, values)
+    resolved = _substitute_model(settings, references, "")
+    _refuse_leftovers(resolved, references.values)
     return resolved
 
 
-def _substitute_model(model: SettingsT, values: Mapping[str, ParameterValue], path: str) -> SettingsT:
+def _substitute_model(model: SettingsT, references: References, path: str) -> SettingsT:
     kinds = _text_kinds(type(model))
     changed = {
         field: replaced
         for field, value in model
-        if (replaced := _substitute_value(value, values, kinds.get(field), f"{path}{field}")) is not value
+        if (replaced := _substitute_value(value, references, kinds.get(field), f"{path}{field}")) is not value
     }
     return model.model_copy(update=changed) if changed else model
 
 
-def _substitute_value(value: Any, values: Mapping[str, ParameterValue], kind: str | None, path: str) -> Any:
+def _substitute_value(value: Any, references: References, kind: str | None, path: str) -> Any:
     if isinstance(value, str):
-        return _substitute_text(value, values, kind, path) if "${" in value else value
+        return _substitute_text(value, references, kind, path) if "${" in value else value
     if isinstance(value, BaseModel):
-        return _substitute_model(value, values, f"{path}.")
+        return _substitute_model(value, references, f"{path}.")
     if isinstance(value, (tuple, list)):
         items: list[Any] = list(value)
         replaced = [
-            item if isinstance(item, (list, tuple)) else _substitute_value(item, values, kind, f"{path}[{index}]")
+            item if isinstance(item, (list, tuple)) else _substitute_value(item, references, kind, f"{path}[{index}]")
             for index, item in enumerate(items)
         ]
         return value if all(new is old for new, old in zip(replaced, items)) else type(value)(replaced)
     if isinstance(value, dict):
         pairs: dict[Any, Any] = dict(value)
-        changed = {key: _substitute_value(item, values, kind, f"{path}.{key}") for key, item in pairs.items()}
+        changed = {key: _substitute_value(item, references, kind, f"{path}.{key}") for key, item in pairs.items()}
         return value if all(changed[key] is item for key, item in pairs.items()) else changed
     return value
 
 
-def _substitute_text(text: str, values: Mapping[str, ParameterValue], kind: str | None, path: str) -> str:
-    if kind == "code":
-        return _substitute_code(text, values)
-    render = _formula_literal if kind == "formula" else _plain_text
+def _substitute_text(text: str, references: References, kind: str | None, path: str) -> ParameterValue:
+    if kind == "value" and (value := references.typed_value(text)) is not None:
+        return value
     try:
-        return _REFERENCE.sub(lambda match: _render(match, values, render), text)
+        if kind == "code":
+            return _substitute_code(text, references)
+        return references.replace(text, _formula_literal if kind == "formula" else _plain_text)
     except ValueError as error:
         raise SettingsError(path, str(error)) from None
-
-
-def _render(match: re.Match[str], values: Mapping[str, ParameterValue], render: Any) -> str:
-    name = match.group(1)
-    return match.group(0) if name not in values else str(render(values[name]))
 
 
 def _plain_text(value: object) -> str:
@@ -167,23 +204,21 @@ def _formula_literal(value: ParameterValue) -> str:
     if '"' not in value:
         return json.dumps(value, ensure_ascii=False)
     if "'" in value:
-        raise ValueError(f"parameter value {value!r} holds both kinds of quotes, which no formula text can hold")
+        given = shortened(value)
+        raise ValueError(f"parameter value {given!r} holds both kinds of quotes, which no formula text can hold")
     escaped = json.dumps(value.replace('"', "'"), ensure_ascii=False)[1:-1].replace("'", '"')
     return f"'{escaped}'"
 
 
-def _substitute_code(code: str, values: Mapping[str, ParameterValue]) -> str:
+def _substitute_code(code: str, references: References) -> str:
     """Replace references in Polars code: inside a plain string literal the value stays data, elsewhere it is text."""
     pieces: list[str] = []
     position = 0
     for begin, end, text in _plain_literals(code):
-        pieces += [_substitute_raw(code[position:begin], values), repr(_substitute_raw(text, values))]
+        pieces.append(references.replace(code[position:begin], _plain_text))
+        pieces.append(repr(references.replace(text, _plain_text)))
         position = end
-    return "".join([*pieces, _substitute_raw(code[position:], values)])
-
-
-def _substitute_raw(text: str, values: Mapping[str, ParameterValue]) -> str:
-    return _REFERENCE.sub(lambda match: _render(match, values, _plain_text), text)
+    return "".join([*pieces, references.replace(code[position:], _plain_text)])
 
 
 def _plain_literals(code: str) -> list[tuple[int, int, str]]:
@@ -225,7 +260,8 @@ def _refuse_leftovers(model: BaseModel, values: Mapping[str, ParameterValue]) ->
             continue
         name = match.group(1)
         if name in values:
-            raise SettingsError(path, f"${{{name}}} cannot be replaced inside a nested list")
+            cause = "cannot be replaced inside a nested list" if "][" in path else _IN_VALUE
+            raise SettingsError(path, f"${{{name}}} {cause}")
         raise SettingsError(path, f"${{{name}}} is not a parameter of this flow; its parameters: {', '.join(values)}")
 
 

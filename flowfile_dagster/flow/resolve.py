@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from flowfile_dagster.contract.node_type import NodeType
-from flowfile_dagster.contract.settings import NodeSettings, ParameterValue
+from flowfile_dagster.contract.settings import NodeSettings
 from flowfile_dagster.errors import CAUSE_CHARACTERS, NodeProblem, SettingsError, shortened, without_secrets
 from flowfile_dagster.flow.document import (
     FlowDocument,
@@ -22,7 +22,7 @@ from flowfile_dagster.flow.document import (
 )
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode, in_order
 from flowfile_dagster.flow.names import node_names
-from flowfile_dagster.flow.parameters import check_definitions, resolve_values, substitute
+from flowfile_dagster.flow.parameters import References, check_definitions, resolve_values, substitute
 from flowfile_dagster.flow.text import read_flow_text
 from flowfile_dagster.flow.wiring import Socket, Wiring, wire
 from flowfile_dagster.nodes import find_node_type
@@ -49,7 +49,8 @@ def resolve_graph(
     """
     check_definitions(document)
     values = resolve_values(document, parameters or {})
-    parsed = {entry.node_id: _parse_settings(entry, values) for entry in document.nodes}
+    references = References(values)
+    parsed = {entry.node_id: _parse_settings(entry, references) for entry in document.nodes}
     wirings = wire(document, {node_id: settings.socket for node_id, settings in parsed.items()})
     groups = {group.group_id: group for group in document.groups}
     nodes = {
@@ -85,12 +86,13 @@ class _ParsedSettings:
         return Socket(self.kind.ports, self.kind.traits_of(self.settings), len(self.kind.handles(self.settings)))
 
 
-def _parse_settings(entry: NodeEntry, values: Mapping[str, ParameterValue]) -> _ParsedSettings:
-    kind = find_node_type(entry.node_type)
+def _parse_settings(entry: NodeEntry, references: References) -> _ParsedSettings:
+    given = entry.setting_input or {}
+    kind = find_node_type(entry.node_type, is_user_defined=bool(given.get("is_user_defined")))
     if entry.setting_input is None:
         return _ParsedSettings(kind, None, "setting_input: the node has not been configured in Flowfile")
     try:
-        settings = substitute(kind.Settings.model_validate(entry.setting_input), values)
+        settings = substitute(kind.Settings.model_validate(entry.setting_input), references)
     except ValidationError as error:
         item = error.errors()[0]
         return _ParsedSettings(kind, None, f"setting_input.{field_path(item['loc'])}: {explain_validation(item)}")

@@ -23,13 +23,21 @@ def node_type_names() -> tuple[str, ...]:
 
 
 @cache
-def find_node_type(name: str) -> NodeType[Any]:
+def find_node_type(name: str, *, is_user_defined: bool = False) -> NodeType[Any]:
     """The node type for a type name of a flow file; a stand-in that cannot run for every other name.
+
+    `is_user_defined`: the name is that of a custom node, which only a third party's type can stand for, never ours.
 
     `name` is only looked up in the listing of this folder and of the entry points, never handed to the importer.
     """
     from flowfile_dagster.nodes._unsupported import Unsupported
 
+    if is_user_defined and name not in foreign_node_types():
+        return Unsupported(
+            name,
+            f"custom node {name!r} is not installed: install the package that provides it "
+            "(entry-point group 'flowfile_dagster.nodes')",
+        )
     for known in node_type_names():
         if known == name:
             try:

@@ -12,7 +12,7 @@ from pydantic import model_validator
 from flowfile_dagster.columns.dtypes import is_bare_nested, parse_dtype
 from flowfile_dagster.columns.schema import frame_of
 from flowfile_dagster.contract.settings import NamedColumn, NodeSettings, SettingsBlock
-from flowfile_dagster.errors import DataError
+from flowfile_dagster.errors import DataError, SettingsError
 
 _ZONE = re.compile(r":\d\d(\.\d+)?\s*([A-Za-z]+|[+-]\d\d:?(\d\d)?)$")
 
@@ -67,7 +67,10 @@ def manual_frame(raw: RawData | None) -> pl.LazyFrame:
 
 
 def _dtype(column: NamedColumn) -> pl.DataType | None:
-    return None if is_bare_nested(column.data_type) else parse_dtype(column.data_type)
+    try:
+        return None if is_bare_nested(column.data_type) else parse_dtype(column.data_type)
+    except SettingsError as error:
+        raise SettingsError("raw_data_format.columns", f"column {column.name!r}: {error.cause}") from error
 
 
 def _is_parsed_later(dtype: pl.DataType, cells: tuple[Any, ...]) -> bool:

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, TypeAlias
 
 import polars as pl
 from pydantic import AfterValidator
 
-from flowfile_dagster.columns.dtypes import is_bare_nested, parse_dtype
+from flowfile_dagster.columns.dtypes import CHECKED_NAMES, check_type_name, is_bare_nested, parse_dtype
 from flowfile_dagster.errors import SettingsError
 
-_INTEGERS = tuple(f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64, 128))
-_FLOATS = ("Float16", "Float32", "Float64", "Decimal", "Integer", "Double")
-_TEXTS = ("String", "Utf8", "Categorical", "Boolean", "Binary")
-_TEMPORAL = ("Date", "Datetime", "Time", "Duration")
-_NAMES = frozenset({"Auto", *_INTEGERS, *_FLOATS, *_TEXTS, *_TEMPORAL, "List", "Struct", "Array"})
-
-
-def _check_name(name: str) -> str:
-    if name not in _NAMES:
-        raise ValueError(f"{name!r} is not a type name; the names are {', '.join(sorted(_NAMES))}")
-    return name
-
+_NAMES = CHECKED_NAMES | {"Auto", "Categorical"}
 
 #: A type name that must be known; null and ``Auto`` keep the type that the expression gives.
-OutputType: TypeAlias = Annotated[str, AfterValidator(_check_name)] | None
+OutputType: TypeAlias = Annotated[str, AfterValidator(partial(check_type_name, names=_NAMES))] | None
 
 
 def output_dtype(field: str, name: str | None) -> pl.DataType | None:

@@ -54,6 +54,8 @@ class AggregateColumn(SettingsBlock):
 class GroupByInput(SettingsBlock):
     """Keys and aggregates in one list."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
     agg_cols: tuple[AggregateColumn, ...]
 
 

@@ -35,9 +35,8 @@ class SelectSettings(NodeSettings):
 
         A column stands where its new name comes first, be it as that of a column which is dropped.
         """
-        entries = sorted(
-            (entry for entry in self.select_input if entry.old_name in schema), key=lambda entry: entry.position or 0
-        )
+        present = [_named(entry) for entry in self.select_input if entry.old_name in schema]
+        entries = sorted(present, key=lambda entry: entry.position or 0)
         columns = [entry for entry in entries if entry.keep]
         if self.keep_missing:
             listed = {entry.old_name for entry in entries}
@@ -91,6 +90,11 @@ class Select(NodeType[SelectSettings]):
 
     def lineage(self, settings: SelectSettings, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:
         return {entry.new_name: (ColumnOrigin(0, entry.old_name),) for entry in settings.output_columns(inputs[0])}
+
+
+def _named(entry: SelectColumn) -> SelectColumn:
+    """A new name may have become blank through a parameter, and then it means the old one; not so in joins."""
+    return entry if entry.new_name.strip() else entry.model_copy(update={"new_name": entry.old_name})
 
 
 def _checked_columns(settings: SelectSettings, schema: pl.Schema) -> list[SelectColumn]:

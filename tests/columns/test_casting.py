@@ -57,6 +57,11 @@ def test_cast_to_an_incomplete_type_is_an_error(type_name: str) -> None:
         cast_column("c", pl.Int64(), type_name)
 
 
+def test_cast_to_a_type_that_cannot_be_names_the_column() -> None:
+    with pytest.raises(SettingsError, match=r"data_type: column 'c': \"Decimal\('a'\)\" is no type that Polars can"):
+        cast_column("c", pl.Int64(), "Decimal('a')")
+
+
 def test_cast_text_to_datetime_honours_unit_and_zone() -> None:
     assert cast(pl.Series(["2024-01-31 10:00:00"]), "Datetime('ms', 'UTC')").dtype == pl.Datetime("ms", "UTC")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flowfile_dagster.errors import FlowFileError
-from flowfile_dagster.flow.document import FlowDocument, parse_document
+from flowfile_dagster.flow.document import MAX_COORDINATE, FlowDocument, parse_document
 from flowfile_dagster.flow.text import read_flow_text
 from tests.factories import flow_data, manual, node
 
@@ -85,6 +85,11 @@ def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
     with pytest.raises(FlowFileError) as caught:
         parse(tmp_path, data)
     assert [problem.field for problem in caught.value.problems] == ["nodes[0].x_position", "nodes[1].node_reference"]
+
+
+@pytest.mark.parametrize(("given", "position"), [(10**400, MAX_COORDINATE), (-(10**400), -MAX_COORDINATE), (-7, -7)])
+def test_position_outside_of_the_canvas_is_moved_to_its_edge(tmp_path: Path, given: int, position: int) -> None:
+    assert parse(tmp_path, with_node(x_position=given)).nodes[0].x_position == position
 
 
 @pytest.mark.parametrize("reference", ["Orders", "1st", "a-b", "_x", "é", "a b", "a\n"])

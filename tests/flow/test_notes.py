@@ -35,6 +35,13 @@ def test_notes_at_one_node_are_told_from_top_to_bottom(tmp_path: Path) -> None:
     assert notes(tmp_path, lower, upper, {"text": "  "}, nodes=NODES[:1]) == {1: "upper\n\nlower"}
 
 
+def test_note_beside_a_node_outside_of_the_canvas_stands_at_the_nearest_node(tmp_path: Path) -> None:
+    nodes = [node(1, "sort", {}, x_position=10**400, y_position=-(10**400)), node(2, "sort", {})]
+    assert notes(tmp_path, {"text": "why?"}, nodes=nodes) == {2: "why?"}
+    far = {"text": "far", "x_position": "1e999", "y_position": "-1e999", "width": "nan", "height": "1e999"}
+    assert notes(tmp_path, far, nodes=nodes) == {1: "far"}
+
+
 def test_notes_of_a_canvas_without_nodes_are_nowhere(tmp_path: Path) -> None:
     assert notes(tmp_path, {"text": "empty"}, nodes=[]) == {}
 

@@ -6,9 +6,16 @@ from typing import Any
 import pytest
 
 from flowfile_dagster import FlowFileError, ParameterError, load_flow
-from flowfile_dagster.contract.settings import CodeText, FormulaText, NodeSettings, ParameterValue, SettingsBlock
+from flowfile_dagster.contract.settings import (
+    CodeText,
+    FormulaText,
+    NodeSettings,
+    ParameterValue,
+    SettingsBlock,
+    ValueText,
+)
 from flowfile_dagster.errors import SettingsError
-from flowfile_dagster.flow.parameters import substitute
+from flowfile_dagster.flow.parameters import MAX_ADDED_CHARACTERS, References, substitute
 from tests.factories import JsonObject, advanced_filter, formula, manual, node, write_file, write_flow
 
 VALUES: dict[str, ParameterValue] = {"n": 7, "x": 1.5, "yes": True, "no": False, "s": 'say "hi"', "w": "word"}
@@ -25,6 +32,7 @@ class Everything(NodeSettings):
     formula: FormulaText = ""
     maybe: FormulaText | None = None
     code: CodeText = ""
+    value: ValueText | None = None
     inner: Inner = Inner()
     inners: tuple[Inner, ...] = ()
     texts: tuple[str, ...] = ()
@@ -35,7 +43,7 @@ class Everything(NodeSettings):
 
 
 def substituted(**settings: Any) -> Any:
-    return substitute(Everything(**settings), VALUES)
+    return substitute(Everything(**settings), References(VALUES))
 
 
 def values_of(folder: Path, parameters: list[JsonObject], **overrides: object) -> dict[str, object]:
@@ -125,7 +133,7 @@ def test_any_text_survives_the_way_through_a_formula(tmp_path: Path, value: str)
 
 def test_text_with_both_kinds_of_quotes_cannot_stand_in_a_formula() -> None:
     with pytest.raises(SettingsError, match=r"formula: parameter value .* holds both kinds of quotes"):
-        substitute(Everything(formula="${p}"), {"p": 'it\'s "so"'})
+        substitute(Everything(formula="${p}"), References({"p": 'it\'s "so"'}))
 
 
 def test_plain_fields_get_the_text_of_the_value_everywhere() -> None:
@@ -136,6 +144,36 @@ def test_plain_fields_get_the_text_of_the_value_everywhere() -> None:
     assert result.texts == ("word", "b")
     assert result.listed == ["word"]
     assert result.mapping == {"k": "1.5", "deep": {"l": ["false"]}}
+
+
+@pytest.mark.parametrize("name", ["n", "x", "yes", "no", "w"])
+def test_field_that_stands_for_a_value_gets_one_with_its_type(name: str) -> None:
+    result = substituted(value=f"${{{name}}}").value
+    assert (result, type(result)) == (VALUES[name], type(VALUES[name]))
+    assert substituted(value=f"1${{{name}}}").value == substituted(plain=f"1${{{name}}}").plain
+
+
+@pytest.mark.parametrize(
+    ("data_type", "parameter", "value"),
+    [
+        *(("Int64", "x", 2), ("Int64", "yes", 1), ("Float64", "yes", 1.0), ("Int64", "empty", None)),
+        *(("Boolean", "yes", True), ("Boolean", "n", True), ("String", "no", "false"), ("String", "x", "2.5")),
+    ],
+)
+def test_default_of_an_output_field_is_cast_from_the_value_of_a_parameter(
+    tmp_path: Path, data_type: str, parameter: str, value: object
+) -> None:
+    field = {"name": "m", "data_type": data_type, "default_value": f"${{{parameter}}}"}
+    config = {"enabled": True, "validation_mode_behavior": "add_missing", "fields": [field]}
+    declared = [
+        {"name": "x", "type": "float", "default_value": "2.5"},
+        {"name": "n", "type": "integer", "default_value": "5"},
+        {"name": "yes", "type": "boolean", "default_value": "yes"},
+        {"name": "no", "type": "boolean", "default_value": "0"},
+        {"name": "empty", "type": "integer", "default_value": ""},
+    ]
+    nodes = [manual(1, {"a": [1]}), node(2, "select", {"select_input": [], "output_field_config": config}, 1)]
+    assert load_flow(write_flow(tmp_path / "f.json", nodes, parameters=declared)).run().frame(2).rows() == [(value,)]
 
 
 def test_code_keeps_a_value_inside_a_string_literal_as_data() -> None:
@@ -158,6 +196,39 @@ def test_odd_line_separators_in_code_do_not_move_what_is_replaced() -> None:
     assert substituted(code="a = '\u2028\x0c'\r\nb = '${w}'").code == "a = '\u2028\x0c'\r\nb = 'word'"
 
 
+LONG: dict[str, ParameterValue] = {"long": "x" * 100_000}
+
+
+@pytest.mark.parametrize("field", ["plain", "formula", "code"])
+def test_text_that_long_values_would_make_too_long_is_refused_before_it_is_built(field: str) -> None:
+    text = "'" + "${long}" * 20_000 + "'"
+    with pytest.raises(
+        SettingsError,
+        match=rf"^{field}: the values of its parameters would make the text 1,999,[89]\d0,000 characters longer",
+    ):
+        substitute(Everything(**{field: text}), References(LONG))
+
+
+def test_long_values_are_counted_over_all_fields_of_a_flow(tmp_path: Path) -> None:
+    names = [{"old_name": "a", "new_name": "${long}" * 40}]
+    nodes = [manual(1, {"a": [1]}), *(node(i, "select", {"select_input": names}, i - 1) for i in (2, 3, 4))]
+    given = [{"name": "long", "default_value": "x" * 100_000}]
+    problems = [
+        item.problem for item in load_flow(write_flow(tmp_path / "f.json", nodes, parameters=given)).nodes.values()
+    ]
+    assert problems[:3] == [None, None, None]
+    assert problems[3] is not None
+    assert problems[3].startswith("setting_input.select_input[0].new_name: the values of its parameters would make")
+
+
+def test_text_may_be_as_long_as_the_limit_says() -> None:
+    references = References({"all": "x" * (MAX_ADDED_CHARACTERS + len("${all}")), "one": "1"})
+    assert len(substitute(Everything(plain="${all}"), references).plain) == MAX_ADDED_CHARACTERS + len("${all}")
+    assert substitute(Everything(plain="${one}"), references).plain == "1"
+    with pytest.raises(SettingsError, match="of which 0 are left"):
+        substitute(Everything(plain="${all}"), references)
+
+
 @pytest.mark.parametrize("text", ["$n", "${ n }", "${1a}", "${n", "{n}", "$${}"])
 def test_other_forms_are_no_references(text: str) -> None:
     assert substituted(plain=text, formula=text).plain == text
@@ -178,6 +249,13 @@ def test_reference_in_a_nested_list_is_a_problem_even_if_the_parameter_exists(tm
     problem = load_flow(path).nodes[1].problem
     assert problem is not None
     assert problem.startswith("setting_input.raw_data_format.data[0][0]: ")
+
+
+@pytest.mark.parametrize("text", ["${outer}", "${dollar}{n}"])
+def test_reference_in_the_value_of_a_parameter_is_a_problem_that_says_so(text: str) -> None:
+    references = References({**VALUES, "outer": "x${n}", "dollar": "$"})
+    with pytest.raises(SettingsError, match=r"texts\[0\]: \$\{n\} came in with the value of a parameter"):
+        substitute(Everything(texts=(text,)), references)
 
 
 def test_flow_without_parameters_is_left_as_it_is(tmp_path: Path) -> None:
@@ -214,4 +292,4 @@ def test_mode_and_type_of_a_written_file_may_be_parameters(tmp_path: Path) -> No
 
 def test_settings_without_references_are_the_same_object() -> None:
     settings = Everything(plain="x", texts=("y",), mapping={"k": ["z"]})
-    assert substitute(settings, VALUES) is settings
+    assert substitute(settings, References(VALUES)) is settings

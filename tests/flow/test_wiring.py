@@ -174,6 +174,15 @@ def test_unknown_type_keeps_its_place_with_any_settings(tmp_path: Path, settings
     assert inputs_of(flow, 6) == [(5, "output-0", "main")]
 
 
+def test_custom_node_with_the_name_of_a_built_in_one_cannot_run(tmp_path: Path) -> None:
+    settings = {"settings": {"main": {"column": {"value": "a"}}}, "is_user_defined": True}
+    flow = load(tmp_path, node(5, "sort", settings, 1), node(6, "sort", {**SORT, "is_user_defined": False}, 5))
+    assert flow.nodes[5].problem
+    assert flow.nodes[5].problem.startswith("custom node 'sort' is not installed: install the package")
+    assert flow.nodes[6].problem is None
+    assert inputs_of(flow, 6) == [(5, "output-0", "main")]
+
+
 def test_keyed_edges_of_a_dynamic_node_are_its_inputs(tmp_path: Path) -> None:
     edges = [{"from_id": 2, "input_handle": "input-1"}, {"from_id": 1, "input_handle": "input-2"}]
     flow = load(tmp_path, node(5, "run_flow", {}, input_connections=edges))

@@ -231,6 +231,23 @@ def _structural_flows() -> Iterator[tuple[str, list[Node]]]:
     yield "two_thousand_sources", [manual(i, {"a": [1]}) for i in many]
 
 
+def _parameter_flows() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Small files whose references stand for long values, many times."""
+    long = {"parameters": [{"name": "s", "default_value": "x" * 100_000}]}
+    source, text = manual(1, {"a": [1]}), "${s}" * 20_000
+    select = {"select_input": [{"old_name": "a", "new_name": text}]}
+    yield "parameter_bomb_in_a_name", flow_data([source, node(2, "select", select, 1)], **long)
+    yield "parameter_bomb_in_a_formula", flow_data([source, formula(2, 1, "b", text)], **long)
+    code = {"polars_code_input": {"polars_code": f"output_df = input_df.rename({{'a': '{text}'}})"}}
+    yield "parameter_bomb_in_code", flow_data([source, node(2, "polars_code", code, 1)], **long)
+    query = {"sql_query_input": {"sql_code": f"SELECT '{text}'"}}
+    yield "parameter_bomb_in_a_query", flow_data([source, node(2, "sql_query", query, 1)], **long)
+    many = [{"old_name": f"c{i}", "new_name": f"${{s}}{i}"} for i in range(20_000)]
+    yield "parameter_bomb_in_many_names", flow_data([source, node(2, "select", {"select_input": many}, 1)], **long)
+    each = [source, *(formula(i, i - 1, "b", "${s}" * 80) for i in range(2, 1_000))]
+    yield "parameter_bomb_in_many_nodes", flow_data(each, **long)
+
+
 def _broken_texts() -> Iterator[tuple[str, bytes]]:
     whole = json.dumps(flow_data([manual(1, {"a": [1, 2]}), formula(2, 1, "b", "[a] * 2 + 'é' "), read_csv(3, "x")]))
     content = whole.encode()
@@ -306,6 +323,8 @@ def write_hostile_flows(folder: Path) -> list[Path]:
     for groups in (_text_nodes(), _reading_nodes(sources), _numeric_nodes(), _structural_flows()):
         for name, nodes in groups:
             (flows / f"{name}.json").write_text(json.dumps(flow_data(nodes)), encoding="utf-8")
+    for name, data in _parameter_flows():
+        (flows / f"{name}.json").write_text(json.dumps(data), encoding="utf-8")
     for name, content in _broken_texts():
         (flows / name).write_bytes(content)
     for name, make in _special_files(folder):

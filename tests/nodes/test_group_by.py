@@ -177,3 +177,8 @@ def test_group_by_output_type_is_no_part_of_the_identity() -> None:
         for extra in ({}, {"output_type": "Int64"})
     )
     assert node.identity(plain) == node.identity(typed)
+
+
+def test_group_by_key_that_flowfile_does_not_know_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"groupby_input\.agg_columns\n.*not permitted"):
+        parse_settings("group_by", {"groupby_input": {"agg_cols": [], "agg_columns": []}})

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from flowfile_dagster.errors import DataError
+from flowfile_dagster.errors import DataError, SettingsError
 from tests.nodes.node_case import NodeCase, assert_node, parse_settings, run_node
 
 
@@ -103,3 +103,8 @@ def test_manual_input_value_that_cannot_be_built_names_the_column() -> None:
 def test_manual_input_column_without_a_name_keeps_it() -> None:
     data = {"columns": [{"name": "", "data_type": "Int64"}, {"name": "a", "data_type": "Int64"}], "data": [[1], [2]]}
     assert_node("manual_input", {"raw_data_format": data}, [], pl.DataFrame({"": [1], "a": [2]}))
+
+
+def test_manual_input_type_that_cannot_be_names_the_column() -> None:
+    with pytest.raises(SettingsError, match=r"raw_data_format.columns: column 'a': 'Struct\(\[1\]\)' is no type that"):
+        run_node("manual_input", one_column("Struct([1])", 1))

@@ -1,11 +1,14 @@
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+from flowfile_dagster import load_flow
 from flowfile_dagster.columns.lineage import ColumnOrigin
 from flowfile_dagster.errors import DuplicateColumnError, SettingsError
 from flowfile_dagster.nodes import find_node_type
+from tests.factories import manual, node, write_flow
 from tests.nodes.node_case import NodeCase, assert_node, parse_settings, run_node
 
 ROWS = pl.DataFrame({"a": [1, 2], "b": ["x", "7"], "c": [True, None]})
@@ -61,6 +64,13 @@ def test_column_that_takes_the_name_of_a_dropped_one_takes_its_place() -> None:
 
 def test_blank_new_name_keeps_the_old_one() -> None:
     assert_node("select", select(column("a", new_name=" ")), [ROWS], ROWS)
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_new_name_that_a_parameter_leaves_blank_keeps_the_old_one(tmp_path: Path, text: str) -> None:
+    nodes = [manual(1, {"a": [1], "b": [2]}), node(2, "select", select(column("b", new_name="${p}")), 1)]
+    flow = load_flow(write_flow(tmp_path / "f.json", nodes, parameters=[{"name": "p", "default_value": text}]))
+    assert flow.schemas()[2, "output-0"].names() == flow.run().frame(2).columns == ["b", "a"]
 
 
 def test_type_casts_without_strictness_even_if_marked_unchanged() -> None:
