@@ -46,7 +46,7 @@ serve: .venv/demo.stamp ## show the sample flows in the Dagster UI, without runn
 
 test: lint .venv-low/test.stamp ## lint, type check, and the whole suite on the highest and the lowest Polars
 	@$(MAKE) --no-print-directory pytest-on BIN=$(HIGH) ARGS='$(ARGS)' PYTHONHASHSEED=$(PYTHONHASHSEED)
-	@$(MAKE) --no-print-directory pytest-on BIN=$(LOW) SUITE='-m "not ui and not soak and not slow and not server"' ARGS='$(ARGS)' PYTHONHASHSEED=$(PYTHONHASHSEED)
+	@$(MAKE) --no-print-directory pytest-on BIN=$(LOW) SUITE='-m "not ui and not soak and not slow"' ARGS='$(ARGS)' PYTHONHASHSEED=$(PYTHONHASHSEED)
 
 .PHONY: pytest-on
 pytest-on:

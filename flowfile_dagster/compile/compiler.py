@@ -118,7 +118,7 @@ def _compile(
                 definition.description,
                 list(definition.enum_values or ()),
             )
-            for definition in {item.name: item for item in document.settings.parameters}.values()
+            for definition in graph.definitions.values()
         ],
         nodes=[_node(node, findings) for node in graph.nodes.values()],
         segments=[

@@ -82,13 +82,18 @@ def check_definitions(document: FlowDocument) -> None:
         raise FlowFileError(str(document.path), problems)
 
 
+def definitions_by_name(document: FlowDocument) -> dict[str, ParameterDefinition]:
+    """What is declared of every parameter. Of two equal names the last one wins."""
+    return {definition.name: definition for definition in document.settings.parameters}
+
+
 def resolve_values(document: FlowDocument, overrides: Mapping[str, object]) -> dict[str, ParameterValue]:
-    """The value of every parameter: its override, else its default. Of two equal names the last one wins.
+    """The value of every parameter: its override, else its default.
 
     Raises:
         ParameterError: an override has an unknown name or a value of another type.
     """
-    definitions = {definition.name: definition for definition in document.settings.parameters}
+    definitions = definitions_by_name(document)
     for name in overrides:
         if name not in definitions:
             known = ", ".join(definitions) or "none"

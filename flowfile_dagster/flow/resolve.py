@@ -22,7 +22,13 @@ from flowfile_dagster.flow.document import (
 )
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode, in_order
 from flowfile_dagster.flow.names import node_names
-from flowfile_dagster.flow.parameters import References, check_definitions, resolve_values, substitute
+from flowfile_dagster.flow.parameters import (
+    References,
+    check_definitions,
+    definitions_by_name,
+    resolve_values,
+    substitute,
+)
 from flowfile_dagster.flow.text import read_flow_text
 from flowfile_dagster.flow.wiring import Socket, Wiring, wire
 from flowfile_dagster.nodes import find_node_type
@@ -64,7 +70,7 @@ def resolve_graph(
         content_hash=document.content_hash,
         nodes=in_order(nodes, document.path),
         parameters=values,
-        definitions={definition.name: definition for definition in document.settings.parameters},
+        definitions=definitions_by_name(document),
         execution_mode="development" if document.settings.execution_mode == "Development" else "performance",
         roots=(folder, Path.cwd()) if root is None else (root.resolve(),),
         description=document.settings.description or "",

@@ -61,15 +61,14 @@ def infer_formula(formula: str, schema: Mapping[str, pl.DataType]) -> tuple[pl.E
         FormulaError: it cannot be parsed, or its types do not fit.
         MissingColumnError: it reads a column that the schema does not have.
     """
-    changes = is_volatile(formula)
-    parsed = _parse(formula) if changes else _parse_once(formula)
+    parsed = _parsed(formula)
     if parsed.names_many:
         raise FormulaError(formula, "names many columns at once; write the name of one column in each pair of brackets")
     for column in parsed.columns:
         if column not in schema:
             raise MissingColumnError(column, schema, f"formula {formula!r}")
     columns = tuple((column, schema[column]) for column in parsed.columns)
-    return _infer(formula, columns) if changes else _infer_once(formula, columns)
+    return _infer(formula, columns) if is_volatile(formula) else _infer_once(formula, columns)
 
 
 def check_formula(formula: str, schema: pl.Schema, *, needs_boolean: bool = False) -> pl.Expr:
