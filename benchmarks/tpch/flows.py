@@ -57,7 +57,7 @@ def q1(flow: Canvas) -> None:
         avg_qty=("l_quantity", "mean"),
         avg_price=("l_extendedprice", "mean"),
         avg_disc=("l_discount", "mean"),
-        count_order=("l_orderkey", "count"),
+        count_order=("l_quantity", "count"),
     )
     flow.write(flow.sort(node, "l_returnflag", "l_linestatus"), "q1")
 

@@ -43,9 +43,15 @@ class Rendezvous:
             if not self._is_over:
                 self._arrive()
 
+    def wait_until_awaited(self, count: int) -> None:
+        """Wait until no more than `count` threads are still to come."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._awaited <= count)
+
     def _arrive(self) -> None:
         self._awaited -= 1
         if self._awaited > 0:
+            self._changed.notify_all()
             return
         try:
             if len(self._frames) > 1:

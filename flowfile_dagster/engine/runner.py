@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -202,7 +202,12 @@ class _Run:
                 rendezvous.leave()
 
         with ThreadPoolExecutor(len(wanted), thread_name_prefix="flowfile-bundle") as pool:
-            for future in [pool.submit(finish, *segment) for segment in wanted]:
+            futures: list[Future[list[NodeEvent]]] = []
+            for stage, members, is_target in wanted:
+                futures.append(pool.submit(finish, stage, members, is_target))
+                # One after the other, as side by side they would only take Python from each other.
+                rendezvous.wait_until_awaited(len(wanted) - len(futures))
+            for future in futures:
                 yield from future.result()
 
     def _shared_frames(self, segments: Sequence[tuple[Segment, Members]]) -> Mapping[int, NodeFrames]:

@@ -7,6 +7,7 @@ meaning is clear are here too; every other name is an error that lists the valid
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import polars as pl
 
@@ -62,13 +63,10 @@ def build_aggregation(name: str, column: str, schema: pl.Schema, field: str) -> 
     require_columns([column], schema, field)
     dtype = schema[column]
     check_operand(name, column, dtype, field)
-    expression = _expression(name, pl.col(column), dtype)
-    try:
-        rowless({column: dtype}).select(expression).collect_schema()
-    except pl.exceptions.PolarsError as error:
-        reason = str(error).partition("\n")[0]
-        raise SettingsError(field, f"{name} of column {column!r} ({dtype}) is not possible: {reason}") from error
-    return expression
+    reason = _refusal(name, column, dtype)
+    if reason is not None:
+        raise SettingsError(field, f"{name} of column {column!r} ({dtype}) is not possible: {reason}")
+    return _expression(name, pl.col(column), dtype)
 
 
 def aggregation_traits(names: Iterable[str]) -> frozenset[Trait]:
@@ -79,6 +77,16 @@ def aggregation_traits(names: Iterable[str]) -> frozenset[Trait]:
 def aggregation_code(name: str) -> str:
     """Python for the same, to stand behind a column that is no decimal."""
     return '.cast(pl.String).str.join(",")' if name == "concat" else f".{name}()"
+
+
+@lru_cache(maxsize=1024)
+def _refusal(name: str, column: str, dtype: pl.DataType) -> str | None:
+    """Why Polars cannot plan an aggregation, if it cannot; asked of the same column when a node is built and predicted."""
+    try:
+        rowless({column: dtype}).select(_expression(name, pl.col(column), dtype)).collect_schema()
+    except pl.exceptions.PolarsError as error:
+        return str(error).partition("\n")[0]
+    return None
 
 
 def _expression(name: str, column: pl.Expr, dtype: pl.DataType) -> pl.Expr:

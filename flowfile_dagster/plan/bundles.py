@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.flow.graph import FlowGraph
-from flowfile_dagster.plan.segments import Segment
+from flowfile_dagster.plan.segments import Segment, delivers_table, passes_input_on
 
 #: Polars plans all of a bundle at once; beyond this number of results storing the shared node is the safer way.
 MAX_BUNDLE = 16
@@ -28,10 +28,10 @@ def find_bundles(graph: FlowGraph, segments: Mapping[int, Segment]) -> dict[int,
     checks = _checks_above(segments)
     bundles: dict[int, int] = {}
     for shared, segment in segments.items():
-        near = readers[shared]
-        is_stopped_alike = len({checks[reader] for reader in near}) == 1
+        near = [segments[reader] for reader in readers[shared]]
+        is_stopped_alike = len({checks[reader.root] for reader in near}) == 1
         if is_stopped_alike and _can_share(graph, segment, near, bundles) and _are_independent(near, segments, place):
-            bundles.update(dict.fromkeys(near, shared))
+            bundles.update({reader.root: shared for reader in near})
     return bundles
 
 
@@ -69,23 +69,30 @@ def _checks_above(segments: Mapping[int, Segment]) -> dict[int, frozenset[int]]:
     return found
 
 
-def _can_share(graph: FlowGraph, segment: Segment, readers: Sequence[int], bundles: Mapping[int, int]) -> bool:
+def _can_share(graph: FlowGraph, segment: Segment, readers: Sequence[Segment], bundles: Mapping[int, int]) -> bool:
     traits = frozenset[Trait]().union(*(graph.nodes[node_id].traits for node_id in segment.nodes))
     is_plain = segment.reasons == ("fan-out",) and not traits & _NOT_SHARED
-    is_free = segment.root not in bundles and not any(reader in bundles for reader in readers)
-    return is_plain and is_free and len(readers) <= MAX_BUNDLE
+    is_free = segment.root not in bundles and not any(reader.root in bundles for reader in readers)
+    is_stored_anyhow = any(_stores_its_input(graph, reader) for reader in readers)
+    return is_plain and is_free and not is_stored_anyhow and len(readers) <= MAX_BUNDLE
 
 
-def _are_independent(readers: Sequence[int], segments: Mapping[int, Segment], place: Mapping[int, int]) -> bool:
+def _stores_its_input(graph: FlowGraph, segment: Segment) -> bool:
+    is_alone = segment.nodes == (segment.root,)
+    return is_alone and passes_input_on(graph.nodes[segment.root]) and delivers_table(graph, segment)
+
+
+def _are_independent(readers: Sequence[Segment], segments: Mapping[int, Segment], place: Mapping[int, int]) -> bool:
     """Whether the readers can be collected at the same time: none needs another, and none is a fan-out in turn.
 
     A reader with a check stays by itself: a check that fails must stop what is below it, and only that.
     """
-    if any({"fan-out", "check"} & set(segments[reader].reasons) for reader in readers):
+    if any({"fan-out", "check"} & set(reader.reasons) for reader in readers):
         return False
-    together, first = set(readers), min((place[reader] for reader in readers), default=0)
+    together = {reader.root for reader in readers}
+    first = min((place[root] for root in together), default=0)
     seen: set[int] = set()
-    waiting = [root for reader in readers for root in segments[reader].inputs]
+    waiting = [root for reader in readers for root in reader.inputs]
     while waiting:
         root = waiting.pop()
         if root in together:

@@ -20,6 +20,8 @@ BLOBS = "data"
 
 #: Reading so small a file costs less than remembering that it is whole (bytes).
 _READ_AGAIN = 1 << 20
+#: Only a larger one is remembered as soon as it is written: the first hit on another may as well read it (bytes).
+_NOTED_AT_ONCE = 16 << 20
 
 
 class Blobs(Protocol):
@@ -97,7 +99,7 @@ class LocalBlobs:
         """A table in a temporary file, which is gone when the block ends if it was not moved away."""
         schema = table.schema
         for name, dtype in schema.items():
-            if dtype == pl.Object:
+            if isinstance(dtype, pl.Object):
                 raise DataError(f"column {name!r} holds Python objects, which cannot be stored; give it a Polars type")
         temporary = temporary_name(self._base / BLOBS)
         try:
@@ -113,21 +115,17 @@ class LocalBlobs:
         """Put a finished file into place, or use the one that is there."""
         path = self.path(stored)
         if self._is_there(temporary, path, stored):
-            try:
-                self._settle(path, stored)
+            with suppress(FileNotFoundError):  # collected as garbage just now
+                os.utime(path)  # tells garbage collection that it is in use
+                self._note(path, stored)
                 return
-            except FileNotFoundError:
-                pass  # collected as garbage just now
         make_folder(path.parent)
         temporary.replace(path)
         with suppress(FileNotFoundError):  # garbage collection looks at it just now, and puts it back
-            self._settle(path, stored)
+            self._note(path, stored)
 
-    def _settle(self, path: Path, stored: StoredTable) -> None:
-        """Remember that a file is whole; its time tells garbage collection that it is in use."""
-        if stored.bytes <= _READ_AGAIN:
-            os.utime(path)
-        else:
+    def _note(self, path: Path, stored: StoredTable) -> None:
+        if stored.bytes > _NOTED_AT_ONCE:
             self._memory.settle(path, stored.content_hash)
 
     def _is_there(self, temporary: Path, path: Path, stored: StoredTable) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
+from io import FileIO
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import IO, cast
@@ -17,7 +18,9 @@ import polars as pl
 import pyarrow as pa
 import xxhash
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 16
+#: Mapping a smaller file costs more than reading it (bytes).
+_MAPPED_FROM = 1 << 20
 
 #: Sources are hashed in pieces of this size, several at once. Another size gives large files another hash.
 _PIECE = 8 << 20
@@ -57,11 +60,16 @@ def hash_result(path: Path) -> tuple[str, int]:
     Raises:
         OSError: the file cannot be read.
     """
+    with path.open("rb", buffering=0) as file:
+        return _hash_from_start(file)
+
+
+def _hash_from_start(file: FileIO) -> tuple[str, int]:
     digest, size, buffer = xxhash.xxh3_128(), 0, memoryview(bytearray(_CHUNK))
-    with path.open("rb", buffering=0) as stream:
-        while count := stream.readinto(buffer):
-            digest.update(buffer[:count])
-            size += count
+    file.seek(0)
+    while count := file.readinto(buffer):
+        digest.update(buffer[:count])
+        size += count
     return digest.hexdigest(), size
 
 
@@ -69,13 +77,15 @@ def write_result(table: pl.DataFrame, path: Path) -> tuple[str, int]:
     """Write a table as an uncompressed Arrow IPC file, and give what `hash_result` would.
 
     Polars writes to a file that is open here, so that its pages can be hashed where they lie in memory: opening it once
-    more, or reading it, costs more than the hash itself.
+    more, or copying a large one, costs more than the hash itself.
 
     Raises:
         OSError: the file cannot be written.
     """
     with path.open("w+b", buffering=0) as file:
         table.write_ipc(cast("IO[bytes]", file), compression="uncompressed", record_batch_size=_ROWS_PER_BATCH)
+        if file.seek(0, os.SEEK_END) < _MAPPED_FROM:
+            return _hash_from_start(file)
         with mmap(file.fileno(), 0, access=ACCESS_READ) as pages:
             return xxhash.xxh3_128_hexdigest(pages), len(pages)
 

@@ -62,6 +62,14 @@ def test_dear_node_is_stored_where_one_consumer_needs_another(tmp_path: Path) ->
     assert [segment.bundle for segment in segments.values()] == [None] * len(segments)
 
 
+def test_dear_node_is_stored_where_one_consumer_delivers_it_as_it_is(tmp_path: Path) -> None:
+    nodes = [ROWS, group(2, 1), node(3, "explore_data", {}, 2), write_file(4, 2, tmp_path / "x.csv"), group(5, 2)]
+    segments = plan(tmp_path, nodes)
+    assert segments[2].reasons == ("fan-out",)
+    assert {segment.bundle for segment in segments.values()} == {None}
+    assert segments[3].nodes == (3,)
+
+
 def test_bundle_of_too_many_is_stored_instead(tmp_path: Path) -> None:
     readers = [formula(index, 2, "c", "[b]") for index in range(3, 3 + MAX_BUNDLE + 1)]
     assert plan(tmp_path, [ROWS, group(2, 1), *readers])[2].reasons == ("fan-out",)
