@@ -37,7 +37,15 @@ def cast_column(column: str, source: pl.DataType, type_name: str) -> pl.Expr | N
             return _text_to_datetime(column, target)
     if name == "Categorical" and readable_group(source) == "Numeric":
         return pl.col(column).cast(pl.String, strict=False).cast(target, strict=False)
-    return pl.col(column).cast(target, strict=False)
+    return pl.col(column).cast(reached_dtype(source, target), strict=False)
+
+
+def reached_dtype(source: pl.DataType, target: pl.DataType) -> pl.DataType:
+    """What a cast arrives at: of a struct, Polars casts each field by itself, unless all of it becomes text."""
+    if not isinstance(source, pl.Struct) or isinstance(target, (pl.Struct, pl.String)):
+        return target
+    fields = pl.Schema(source.to_schema())
+    return pl.Struct({name: reached_dtype(dtype, target) for name, dtype in fields.items()})
 
 
 def _text_to_datetime(column: str, target: pl.Datetime) -> pl.Expr:

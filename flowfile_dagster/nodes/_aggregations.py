@@ -81,7 +81,7 @@ def aggregation_code(name: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _refusal(name: str, column: str, dtype: pl.DataType) -> str | None:
-    """Why Polars cannot plan an aggregation, if it cannot; asked of the same column when a node is built and predicted."""
+    """Why Polars cannot plan an aggregation, if it cannot; a node asks when it is built and when it is predicted."""
     try:
         rowless({column: dtype}).select(_expression(name, pl.col(column), dtype)).collect_schema()
     except pl.exceptions.PolarsError as error:

@@ -8,6 +8,7 @@ from typing import Annotated, TypeAlias
 import polars as pl
 from pydantic import AfterValidator
 
+from flowfile_dagster.columns.casting import reached_dtype
 from flowfile_dagster.columns.dtypes import CHECKED_NAMES, check_type_name, is_bare_nested, parse_dtype
 from flowfile_dagster.errors import SettingsError
 
@@ -30,6 +31,9 @@ def output_dtype(field: str, name: str | None) -> pl.DataType | None:
     return parse_dtype(name)
 
 
-def cast_result(expression: pl.Expr, dtype: pl.DataType | None) -> pl.Expr:
-    """The expression cast strictly, so that a value that does not fit is an error."""
-    return expression if dtype is None else expression.cast(dtype)
+def cast_result(expression: pl.Expr, given: pl.DataType, target: pl.DataType | None) -> tuple[pl.Expr, pl.DataType]:
+    """The expression cast strictly, so that a value that does not fit is an error; and the type that it has then."""
+    if target is None:
+        return expression, given
+    reached = reached_dtype(given, target)
+    return expression.cast(reached), reached

@@ -90,7 +90,7 @@ class Formula(NodeType[FormulaSettings]):
         if not all(is_planned_right(text, dtype, schema) for text in formulas for dtype in computed.values()):
             empty = self.build(settings, [rowless(schema)], context)
             return {"output-0": context.collect(empty).schema}
-        return {"output-0": pl.Schema({**schema, **computed})}
+        return {"output-0": pl.Schema({**schema, **computed}, check_dtypes=False)}
 
     def snippet(self, settings: FormulaSettings, inputs: Sequence[MaybeSchema], names: Sequence[str]) -> str | None:
         snippet = names[0]
@@ -126,8 +126,8 @@ def _columns(settings: FormulaSettings, schema: pl.Schema) -> Iterator[tuple[str
             raise MissingColumnError(error.column, error.available, f"{_label(path, entry)}, {error.where}") from None
         except FormulaError as error:
             raise SettingsError(_label(path, entry), str(error)) from error
-        types[entry.field.name] = target or dtype
-        yield entry.field.name, cast_result(expression, target), target or dtype
+        expression, types[entry.field.name] = cast_result(expression, dtype, target)
+        yield entry.field.name, expression, types[entry.field.name]
 
 
 def _label(path: str, entry: FormulaEntry) -> str:

@@ -116,7 +116,7 @@ def _columns(rule: MultiFieldFormulaInput, schema: pl.Schema) -> dict[str, tuple
         if rule.output_mode == "new" and name in schema:
             raise DuplicateColumnError(name, "the input has it already; choose another prefix or suffix")
         expression, dtype = infer_formula(_bind(rule.formula, column, schema[column]), schema)
-        found[name] = cast_result(expression, target), target or dtype
+        found[name] = cast_result(expression, dtype, target)
     return found
 
 

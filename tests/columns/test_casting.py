@@ -70,6 +70,16 @@ def test_cast_numbers_to_categories_uses_their_text() -> None:
     assert cast(pl.Series([3, None]), "Categorical").cast(pl.String).to_list() == ["3", None]
 
 
+def test_cast_of_a_struct_is_planned_as_the_struct_that_it_gives() -> None:
+    frame = pl.LazyFrame({"c": [{"a": 1, "b": {"d": "x"}}, {"a": 2, "b": {"d": "3"}}]})
+    expression = cast_column("c", frame.collect_schema()["c"], "Float64")
+    assert expression is not None
+    result = frame.select(expression)
+    assert result.collect_schema()["c"] == pl.Struct({"a": pl.Float64, "b": pl.Struct({"d": pl.Float64})})
+    assert result.collect().schema == result.collect_schema()
+    assert result.collect()["c"].to_list() == [{"a": 1.0, "b": {"d": None}}, {"a": 2.0, "b": {"d": 3.0}}]
+
+
 @pytest.mark.parametrize("type_name", ["Date", "Datetime"])
 def test_cast_text_without_any_date_fails_when_run(type_name: str) -> None:
     with pytest.raises(pl.exceptions.ComputeError, match="format"):
