@@ -362,12 +362,12 @@ class _Run:
         if context is self.context:
             context = replace(context, engine=self.engines.get(segment.root, context.engine))
         tables = self._stored_inputs(inputs)
-        stored = self._stored_frames(segment)
         outputs: dict[str, StoredTable] = {}
-        frames: dict[int, NodeFrames] = dict(stored)
+        frames: dict[int, NodeFrames] = {}
         if tables is not None and passes_input_on(node):
             outputs = dict.fromkeys(node.handles, tables[0])
         else:
+            frames.update(self._stored_frames(segment))
             frames.update(context.shared if isinstance(context, BundledContext) else {})
             unbuilt = {node_id: inputs for node_id, inputs in members.items() if node_id not in frames}
             frames.update(assemble(unbuilt, frames, context, self.ordered))
