@@ -62,6 +62,7 @@ class LocalBlobs:
 
     def __init__(self, base: Path, fingerprints: Path) -> None:
         self._base = base
+        self._folder = base / BLOBS
         self._memory = FingerprintMemory(fingerprints, lambda path: hash_result(path)[0])
 
     def path(self, table: StoredTable) -> Path:
@@ -96,31 +97,37 @@ class LocalBlobs:
 
     @contextmanager
     def staged(self, table: pl.DataFrame) -> Iterator[tuple[Path, StoredTable]]:
-        """A table in a temporary file, which is gone when the block ends if it was not moved away."""
+        """A table in a temporary file, which `keep` takes away; it is gone if the block fails."""
         schema = table.schema
         for name, dtype in schema.items():
             if isinstance(dtype, pl.Object):
                 raise DataError(f"column {name!r} holds Python objects, which cannot be stored; give it a Polars type")
-        temporary = temporary_name(self._base / BLOBS)
+        temporary = temporary_name(self._folder)
         try:
-            make_folder(temporary.parent)
+            make_folder(self._folder)
             yield temporary, StoredTable(*write_result(table, temporary), table.height, schema)
         except OSError as error:
-            cause = f"a result cannot be written: {error.strerror or error}"
-            raise StoreError(str(temporary.parent), cause) from error
-        finally:
             temporary.unlink(missing_ok=True)
+            cause = f"a result cannot be written: {error.strerror or error}"
+            raise StoreError(str(self._folder), cause) from error
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
     def keep(self, temporary: Path, stored: StoredTable) -> None:
-        """Put a finished file into place, or use the one that is there."""
+        """Put a finished file into place, or drop it and use the one that is there."""
         path = self.path(stored)
-        if self._is_there(temporary, path, stored):
+        if path.exists() and self._is_there(temporary, path, stored):
             with suppress(FileNotFoundError):  # collected as garbage just now
                 os.utime(path)  # tells garbage collection that it is in use
                 self._note(path, stored)
+                temporary.unlink()
                 return
-        make_folder(path.parent)
-        temporary.replace(path)
+        try:
+            temporary.replace(path)
+        except FileNotFoundError:
+            make_folder(path.parent)
+            temporary.replace(path)
         with suppress(FileNotFoundError):  # garbage collection looks at it just now, and puts it back
             self._note(path, stored)
 
