@@ -75,7 +75,7 @@ def test_data_file_that_is_gone_is_told(store: Path, capsys: pytest.CaptureFixtu
 
 
 def test_dry_run_that_verifies_removes_nothing(tmp_path: Path) -> None:
-    ResultStore(tmp_path).write(pl.DataFrame({"a": range(200_000)}))
+    ResultStore(tmp_path).write(pl.DataFrame({"a": range(2_500_000)}))
     before = sorted(tmp_path.rglob("*"))
     assert list(tmp_path.glob("verified/*/*.json"))
     assert main(["gc", str(tmp_path), "--dry-run", "--verify"]) == 0
