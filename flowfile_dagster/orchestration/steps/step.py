@@ -145,8 +145,9 @@ class FlowStep:
                 if not event.is_deliberate:
                     self._not_run.append(event.node_id)
                 self._context.log.info(f"{graph.location(event.node_id)}: skipped, {event.because}")
-            case NodeComputed() if event.damage:
-                self._context.log.warning(f"{graph.location(event.node_id)}: computed again, {event.damage}")
+            case NodeComputed() | NodeReused() if event.damage:
+                again = "computed again" if isinstance(event, NodeComputed) else "found by its inputs"
+                self._context.log.warning(f"{graph.location(event.node_id)}: {again}, {event.damage}")
             case _:
                 pass
 
