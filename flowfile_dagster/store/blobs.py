@@ -105,9 +105,10 @@ class LocalBlobs:
             yield temporary, StoredTable(*write_result(table, temporary), table.height, schema)
         except OSError as error:
             cause = f"a result cannot be written: {error.strerror or error}"
-            raise StoreError(str(temporary.parent), cause) from error
+            raise StoreError(error.filename2 or str(temporary.parent), cause) from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
 
     def keep(self, temporary: Path, stored: StoredTable) -> None:
         """Put a finished file into place, or use the one that is there."""
