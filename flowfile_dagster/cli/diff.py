@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flowfile_dagster.api import Flow, load_flow
-from flowfile_dagster.cli.arguments import add_stores
+from flowfile_dagster.cli.arguments import add_stores, row_count
 from flowfile_dagster.engine.difference import RowDifference, TableDifference, compare_tables
 from flowfile_dagster.errors import SelectionError
 from flowfile_dagster.flow.names import slug
@@ -35,7 +35,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--to", dest="after", metavar="HASH|RUN", help="likewise; default: the latest")
     parser.add_argument("--handle", default="output-0", help="which output; default: output-0")
     parser.add_argument("--key", nargs="+", default=[], metavar="COLUMN", help="match rows by these columns")
-    parser.add_argument("--rows", type=int, default=5, metavar="N", help="show N rows of each kind; default: 5")
+    parser.add_argument("--rows", type=row_count, default=5, metavar="N", help="show N rows of each kind; default: 5")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(execute=execute)
 

@@ -214,7 +214,10 @@ def _to_polars(value: Any) -> pl.DataFrame:
         return value
     if isinstance(value, pl.LazyFrame):
         return collect(value)
-    frame = pl.from_arrow(value)
+    try:
+        frame: object = pl.from_arrow(value)
+    except (TypeError, pl.exceptions.PolarsError):
+        frame = None
     if not isinstance(frame, pl.DataFrame):
         raise TypeError(f"cannot store a {type(value).__name__}; return a Polars frame or an Arrow table")
     return frame
