@@ -28,6 +28,11 @@ class Ref:
     run_id: str = ""
 
 
+def of_partition(key: Sequence[str], partition: str | None) -> tuple[str, ...]:
+    """The key of the results of one partition; the key itself for what has none."""
+    return tuple(key) if partition is None else (*key, f"@{partition}")
+
+
 def ref_name(key: Sequence[str], run_id: str = "") -> str:
     """The file of a key's latest ref, or of a run's, within the store."""
     *folders, last = [_safe(part) for part in key]

@@ -68,6 +68,8 @@ def test_value_that_is_no_frame_is_refused(project: Project) -> None:
 
     result = run(project, number)
     assert not result.success
+    (failure,) = (event.step_failure_data for event in result.all_events if event.is_step_failure)
+    assert "cannot store a int; return a Polars frame or an Arrow table" in str(failure.error)
 
 
 def test_base_path_says_where_results_are(project: Project, tmp_path: Path) -> None:

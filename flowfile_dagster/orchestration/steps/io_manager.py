@@ -17,7 +17,7 @@ from flowfile_dagster.engine.collect import collect
 from flowfile_dagster.errors import StoreError
 from flowfile_dagster.plan.node_hash import canonical_hash
 from flowfile_dagster.store.index import StoredTable
-from flowfile_dagster.store.refs import Ref
+from flowfile_dagster.store.refs import Ref, of_partition
 from flowfile_dagster.store.store import ResultStore
 
 STORE_FOLDER = "flowfile"
@@ -113,7 +113,7 @@ class FlowfileIOManager(dg.ConfigurableIOManager):
 
 def ref_key(asset_key: dg.AssetKey, partition: str | None) -> Sequence[str]:
     """The key in the store of an asset's latest result, or of the latest result of one of its partitions."""
-    return asset_key.path if partition is None else (*asset_key.path, f"@{partition}")
+    return of_partition(asset_key.path, partition)
 
 
 def publish_result(
