@@ -25,10 +25,10 @@ FULL = Manifest(
 
 def with_checksum(value: dict[str, Any]) -> bytes:
     """A manifest that was written like this, rather than one that was damaged."""
-    from flowfile_dagster.store.index import _checksum
+    from flowfile_dagster.store.index import json_checksum
 
     rest = {name: item for name, item in value.items() if name != "checksum"}
-    return json.dumps({**rest, "checksum": _checksum(rest)}).encode()
+    return json.dumps({**rest, "checksum": json_checksum(rest)}).encode()
 
 
 @pytest.mark.parametrize(
