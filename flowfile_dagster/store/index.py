@@ -88,7 +88,7 @@ def manifest_from_bytes(content: bytes, node_hash: str) -> Manifest | None:
     """
     try:
         value = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise DamageError("it is no JSON text") from None
     if not isinstance(value, dict):
         raise DamageError("it is no JSON object")

@@ -63,7 +63,7 @@ def ref_from_bytes(content: bytes | None) -> Ref | None:
     """The ref in a file's content; None where there is none, or it is not as it was written."""
     try:
         value = json.loads(content or b"")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(value, dict):
         return None

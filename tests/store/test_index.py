@@ -48,7 +48,10 @@ def test_manifest_lies_under_its_node_hash() -> None:
     assert manifest_name(HASH) == f"nodes/ab/{HASH}.json"
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"7", b"\xff\xfe", b'{"format": 3}', b"\0" * 100])
+GARBAGE = [b"", b"{", b"[]", b"null", b"7", b"\xff\xfe", b'{"format": 3}', b"\0" * 100, b"[" * 200_000]
+
+
+@pytest.mark.parametrize("content", GARBAGE, ids=range(len(GARBAGE)))
 def test_garbage_is_damage(content: bytes) -> None:
     with pytest.raises(DamageError):
         manifest_from_bytes(content, HASH)

@@ -130,7 +130,7 @@ def test_latest_is_the_last_published_of_its_key(store: ResultStore) -> None:
     assert store.latest(["flow", "other"]) == Ref(HASH, "output-0")
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"node_hash": null}', "{"])
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"node_hash": null}', "{", "[" * 200_000], ids=range(6))
 def test_garbage_in_a_ref_is_no_ref(store: ResultStore, content: str) -> None:
     store.publish(["flow", "node"], Ref(HASH, "output-0"))
     (path,) = (store.base / "refs").rglob("*.json")
