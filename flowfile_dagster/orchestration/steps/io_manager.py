@@ -71,8 +71,10 @@ class FlowfileIOManager(dg.ConfigurableIOManager):
 
         For several partitions at once, `obj` is a mapping from partition keys to frames.
         """
-        if obj is None:
-            return
+        if obj is None:  # what is there is an older result, which a reader would take for this one
+            raise TypeError(
+                "there is no result to store: return a frame, or annotate the asset '-> None' if it has none"
+            )
         store = self.open_store(_instance(context)).of_run(context.run_id)
         if isinstance(obj, StoredResult):
             publish_result(store, context.asset_key, _only_partition(context), obj, context.run_id)
