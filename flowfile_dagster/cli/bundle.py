@@ -67,6 +67,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def execute(options: argparse.Namespace) -> int:
     """Write the bundle."""
+    if options.output.resolve() == options.flow.resolve():
+        raise SelectionError(f"-o: {options.output} is the flow file, which would be lost; name a zip file")
     values = parameters(options)
     flow = load_flow(options.flow, parameters=values)
     node_id = flow.find_node(options.node)

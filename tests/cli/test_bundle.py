@@ -145,6 +145,14 @@ def test_command_in_the_bundle_works_as_it_is_written(tmp_path: Path) -> None:
     assert "unzip 'a node.zip' -d 'a node' && flowfile-dagster run 'a node/my orders.yaml'\n" in text
 
 
+def test_flow_file_is_not_overwritten(tmp_path: Path, capsys: Capture) -> None:
+    flow = write_flow(tmp_path / "orders.json", failing_nodes())
+    before = flow.read_bytes()
+    assert call("bundle", flow, 3, "-o", flow) == 2
+    assert "is the flow file, which would be lost" in capsys.readouterr().err
+    assert flow.read_bytes() == before
+
+
 def test_output_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, capsys: Capture) -> None:
     flow = write_flow(tmp_path / "orders.json", failing_nodes())
     assert call("bundle", flow, 3, "-o", tmp_path / "absent" / "node.zip") == 2
