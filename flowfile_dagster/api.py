@@ -18,7 +18,7 @@ from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.engine.context import NodeContext
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused
 from flowfile_dagster.engine.runner import default_engine, run_segments
-from flowfile_dagster.errors import NodeError, SelectionError
+from flowfile_dagster.errors import NodeError, SelectionError, StoreError
 from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
 from flowfile_dagster.flow.names import node_names
 from flowfile_dagster.flow.predict import NodePrediction, predict_graph
@@ -217,10 +217,18 @@ class FlowRun:
                     if node_id not in self.errors:
                         self.status[node_id] = status
                 self._manifests[event.node_id] = event.manifest
-                node = self.flow.nodes[event.node_id]
-                self.store.publish(self.ref_key(node), Ref(event.manifest.node_hash, "output-0"))
+                self._publish(event.node_id, event.manifest)
             case NodeFailed():
-                self.status[event.node_id] = "failed"
-                self.errors[event.node_id] = event.error
+                self._fail(event.node_id, event.error)
             case _:
                 self.status.setdefault(event.node_id, "skipped")
+
+    def _publish(self, node_id: int, manifest: Manifest) -> None:
+        try:
+            self.store.publish(self.ref_key(self.flow.nodes[node_id]), Ref(manifest.node_hash, "output-0"))
+        except StoreError as error:
+            self._fail(node_id, NodeError.from_exception(self.flow.graph.location(node_id), error))
+
+    def _fail(self, node_id: int, error: NodeError) -> None:
+        self.status[node_id] = "failed"
+        self.errors[node_id] = error

@@ -18,9 +18,10 @@ SHOWN_CHARACTERS = 300
 CAUSE_CHARACTERS = 2_000
 
 
-_URL_USER = re.compile(r"(?<=://)[^/\s@'\"]+(?=@)")
+_URL_USER = re.compile(r"(?<=://)[^/?#\s'\"]+(?=@)")
 _URL_SECRET = re.compile(
-    r"(?<=[?&])([\w.-]*(?:sig|token|secret|passw|key|credential)[\w.-]*=)[^&\s'\"]+", re.IGNORECASE
+    r"(?<=[?&;#])([\w.-]*(?:sig|token|secret|passw|passphrase|pwd|key|credential|bearer|jwt)[\w.-]*=)[^&;#\s'\"]+",
+    re.IGNORECASE,
 )
 
 

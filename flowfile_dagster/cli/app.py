@@ -34,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_UNUSABLE
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return EXIT_UNUSABLE
 
 
 if __name__ == "__main__":

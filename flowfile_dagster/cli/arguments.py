@@ -29,6 +29,13 @@ def parameters(options: argparse.Namespace) -> Mapping[str, str]:
     return values
 
 
+def row_count(text: str) -> int:
+    """A number of rows, for argparse."""
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of rows; write 0 or more")
+    return int(text)
+
+
 def add_stores(parser: argparse.ArgumentParser, help_text: str, *, is_required: bool = False) -> None:
     """Register ``--store`` and ``--read-from``."""
     parser.add_argument("--store", required=is_required, help=help_text)

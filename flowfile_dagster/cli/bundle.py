@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import shlex
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,8 @@ import polars as pl
 import yaml
 
 from flowfile_dagster.api import Flow, load_flow
-from flowfile_dagster.cli.arguments import add_parameters, add_stores, open_stores, parameters
+from flowfile_dagster.cli.arguments import add_parameters, add_stores, open_stores, parameters, row_count
+from flowfile_dagster.columns.dtypes import without_categories
 from flowfile_dagster.compile.snippet import render_snippet
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.errors import MissingColumnError, SelectionError
@@ -31,7 +33,7 @@ _README = """Node {node} of the flow {flow}, alone, with its inputs.
 
 To run it again:
 
-    unzip {archive} -d {folder} && flowfile-dagster run {folder}/{file}
+    unzip {archive} -d {folder} && flowfile-dagster run {flow_file}
 
 Flowfile opens {file}, too, if it is started in the folder of the file.
 code.py is the node as a script, to be run in that folder.
@@ -52,7 +54,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_parameters(parser)
     add_stores(parser, "the folder or URL where results are; without one, inputs are computed")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the zip file to write")
-    parser.add_argument("--sample", type=int, metavar="N", help="only the first N rows of each input")
+    parser.add_argument("--sample", type=row_count, metavar="N", help="only the first N rows of each input")
     parser.add_argument(
         "--redact",
         nargs="+",
@@ -65,6 +67,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def execute(options: argparse.Namespace) -> int:
     """Write the bundle."""
+    if options.output.resolve() == options.flow.resolve():
+        raise SelectionError(f"-o: {options.output} is the flow file, which would be lost; name a zip file")
     values = parameters(options)
     flow = load_flow(options.flow, parameters=values)
     node_id = flow.find_node(options.node)
@@ -125,7 +129,7 @@ def _redacted(
 def _hidden(name: str, dtype: pl.DataType) -> pl.Expr:
     if dtype == pl.String:
         return pl.when(pl.col(name).is_not_null()).then(pl.lit(_REDACTED)).alias(name)
-    return pl.lit(None, dtype).alias(name)
+    return pl.lit(None, without_categories(dtype)).alias(name)
 
 
 def _write_flow(
@@ -185,8 +189,9 @@ def _write_notes(options: argparse.Namespace, flow: Flow, node_id: int, folder: 
     text = _README.format(
         node=flow.names[node_id],
         flow=flow.name,
-        archive=options.output.name,
-        folder=options.output.stem,
+        archive=shlex.quote(options.output.name),
+        folder=shlex.quote(options.output.stem),
+        flow_file=shlex.quote(f"{options.output.stem}/{flow.name}.yaml"),
         file=f"{flow.name}.yaml",
         hidden=hidden,
     )

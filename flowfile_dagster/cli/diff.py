@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from flowfile_dagster.api import Flow, load_flow
-from flowfile_dagster.cli.arguments import add_stores
+from flowfile_dagster.cli.arguments import add_stores, row_count
 from flowfile_dagster.engine.difference import RowDifference, TableDifference, compare_tables
 from flowfile_dagster.errors import SelectionError
 from flowfile_dagster.flow.names import slug
-from flowfile_dagster.store.refs import Ref
+from flowfile_dagster.store.refs import Ref, of_partition
 from flowfile_dagster.store.store import ResultStore
 
 #: Enough of a hash to type, and to tell results apart.
@@ -33,9 +33,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_stores(parser, "the folder or URL where the results are", is_required=True)
     parser.add_argument("--from", dest="before", metavar="HASH|RUN", help="the start of a node hash or of a run id")
     parser.add_argument("--to", dest="after", metavar="HASH|RUN", help="likewise; default: the latest")
+    parser.add_argument("--partition", metavar="KEY", help="the partition whose results are compared")
     parser.add_argument("--handle", default="output-0", help="which output; default: output-0")
     parser.add_argument("--key", nargs="+", default=[], metavar="COLUMN", help="match rows by these columns")
-    parser.add_argument("--rows", type=int, default=5, metavar="N", help="show N rows of each kind; default: 5")
+    parser.add_argument("--rows", type=row_count, default=5, metavar="N", help="show N rows of each kind; default: 5")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(execute=execute)
 
@@ -43,7 +44,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def execute(options: argparse.Namespace) -> int:
     """Compare; exit code 1 if there is a difference."""
     flow, store = load_flow(options.flow), ResultStore(options.store, read_from=options.read_from)
-    history = _history(flow, options.node, store)
+    history = _history(flow, options.node, store, options.partition)
     after = _choose(history, options.after, "--to") if options.after else history[0]
     before = _choose(history, options.before, "--from") if options.before else _one_before(history, after)
     frames = [_scan(store, ref, options.handle) for ref in (before, after)]
@@ -56,16 +57,18 @@ def execute(options: argparse.Namespace) -> int:
     return 1 if difference else 0
 
 
-def _history(flow: Flow, name: str, store: ResultStore) -> list[Ref]:
+def _history(flow: Flow, name: str, store: ResultStore, partition: str | None) -> list[Ref]:
     """What runs made of the node, the newest first: runs of Dagster, else those of the command line."""
     node = flow.nodes[flow.find_node(name)]
     own, label = flow.names[node.node_id], slug(flow.name)
     folders = [slug(part) for part in flow.graph.path.resolve().parent.parts[1:]]
     places = [folders[len(folders) - depth :] for depth in range(len(folders) + 1)]
     for key in [*(("nodes", *place, label, own) for place in places), (flow.name, own)]:
-        if found := store.history(key):
+        if found := store.history(of_partition(key, partition)):
             return found
-    raise SelectionError(f"{flow.graph.location(node.node_id)}: has no result in {store.location}; run it first")
+    lacking = "no result" if partition is None else f"no result of partition {partition!r}"
+    advice = "run it first" if partition else "run it first, or name the --partition of its runs"
+    raise SelectionError(f"{flow.graph.location(node.node_id)}: has {lacking} in {store.location}; {advice}")
 
 
 def _one_before(history: Sequence[Ref], after: Ref) -> Ref:

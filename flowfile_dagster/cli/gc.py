@@ -26,6 +26,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "Without a limit only leftovers of killed processes go.",
     )
     parser.add_argument("store", help="the folder or URL of the store")
+    parser.add_argument(
+        "--read-from",
+        metavar="STORE",
+        help="for --verify: what this store reads from; nothing is removed there",
+    )
     parser.add_argument("--keep-last", type=_count, metavar="N", help="keep the last N results of each asset")
     parser.add_argument(
         "--max-age", type=_duration, metavar="AGE", help="remove what was not used for so long: 12h, 30d"
@@ -51,7 +56,7 @@ def execute(options: argparse.Namespace) -> int:
     if not is_url(options.store) and not Path(options.store).is_dir():
         raise StoreError(options.store, "there is no such folder")
     policy = Policy(options.keep_last, options.max_age, options.max_bytes, options.grace)
-    store = ResultStore(options.store)
+    store = ResultStore(options.store, read_from=options.read_from)
     collection = collect_garbage(store, policy, is_dry_run=options.dry_run)
     damages = sorted(set(map(str, store.verify().values()))) if options.verify else []
     if options.json:

@@ -75,7 +75,7 @@ def _outcome(event: NodeEvent) -> str:
             damage = f"; {event.damage}" if event.damage else ""
             return f"{rows} in {event.seconds:.2f} s ({event.why}{fused}){damage}"
         case NodeReused():
-            return "hit"
+            return f"hit; {event.damage}" if event.damage else "hit"
         case NodeFailed():
             return f"FAILED: {event.error.cause}"
         case NodeSkipped():

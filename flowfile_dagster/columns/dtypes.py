@@ -143,6 +143,19 @@ def readable_group(dtype: pl.DataType) -> ReadableGroup:
     return _READABLE.get(base_name(dtype), "Other")
 
 
+def without_categories(dtype: pl.DataType) -> pl.DataType:
+    """The type without the texts that an enumeration, at any depth of it, lists."""
+    if isinstance(dtype, pl.Enum):
+        return pl.Enum([])
+    if isinstance(dtype, pl.List):
+        return pl.List(without_categories(_inner(dtype)))
+    if isinstance(dtype, pl.Array):
+        return pl.Array(without_categories(_inner(dtype)), dtype.size)
+    if isinstance(dtype, pl.Struct):
+        return pl.Struct({field.name: without_categories(_full(field.dtype)) for field in dtype.fields})
+    return dtype
+
+
 def _full(dtype: Any) -> pl.DataType:
     full: pl.DataType = dtype() if isinstance(dtype, DataTypeClass) else dtype
     return full

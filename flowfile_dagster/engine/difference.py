@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from flowfile_dagster.columns.difference import SchemaDifference, compare_schemas
+from flowfile_dagster.columns.schema import refuse_patterns
 from flowfile_dagster.engine.collect import collect, collect_together
 from flowfile_dagster.errors import DataError, MissingColumnError
 
@@ -72,9 +73,12 @@ def compare_tables(
 
     Raises:
         MissingColumnError: one of them lacks a key column.
-        DataError: a key column changed its type, or the key is not unique.
+        DataError: a key column changed its type, or the key is not unique, or Polars would take the name of a column
+            for a pattern.
     """
     old, new = before.collect_schema(), after.collect_schema()
+    refuse_patterns({**old, **new})
+    key = list(dict.fromkeys(key))
     schema = compare_schemas(old, new)
     common = [name for name, dtype in new.items() if old.get(name) == dtype]
     rows_before, rows_after = _count(before), _count(after)

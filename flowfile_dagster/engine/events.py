@@ -11,11 +11,12 @@ from flowfile_dagster.store.index import Manifest
 
 @dataclass(frozen=True)
 class NodeReused:
-    """An equal result was there already."""
+    """An equal result was there already. `damage` tells of its own stored result where that could not be used."""
 
     node_id: int
     manifest: Manifest
     fused: tuple[int, ...] = ()
+    damage: str = ""
 
 
 @dataclass(frozen=True)

@@ -271,19 +271,19 @@ class _Run:
         state: SourceState = {}
         parts, recipe = self._identify(members, state)
         node_hash, fused = self.hashes[segment.root], _fused(segment, members)
-        found = self.store.find(node_hash) or (self._adopt(node_hash, recipe, parts) if recipe else None)
+        found = self.store.find(node_hash)
+        damage = str(self.store.damages.get(node_hash, ""))
+        if found is None and recipe:
+            found = self._adopt(node_hash, recipe, parts)
         if found is not None and is_found(self.graph, segment, found, self.ordered, is_target=is_target):
             self._keep(segment.root, found)
-            return NodeReused(segment.root, found, fused)
+            return NodeReused(segment.root, found, fused, damage)
         previous = self.latest(self.graph.nodes[segment.root])
-        damage = self.store.damages.get(node_hash)
         why = "damaged" if damage else explain_miss(parts, None if previous is None else previous.parts)
         started = time.perf_counter()
         result = self._compute(segment, members, context, is_target=is_target)
         seconds = time.perf_counter() - started
-        if Trait.SINK in self.graph.nodes[segment.root].traits:
-            state = self._without_target(state, self.graph.nodes[segment.root])
-        check_unchanged(state)
+        self._check_sources(self.graph.nodes[segment.root], members, state)
         manifest = self._ordered_meanwhile(segment, node_hash, is_target=is_target) or self.store.record(
             [node_hash, recipe] if recipe else [node_hash],
             result.outputs,
@@ -294,7 +294,7 @@ class _Run:
             is_ordered=segment.root in self.ordered,
         )
         self._keep(segment.root, manifest)
-        return NodeComputed(segment.root, manifest, why, seconds, fused, str(damage or ""))
+        return NodeComputed(segment.root, manifest, why, seconds, fused, damage)
 
     def _ordered_meanwhile(self, segment: Segment, node_hash: str, *, is_target: bool) -> Manifest | None:
         """The ordered result that another run recorded since this one looked: one of open order must not replace it."""
@@ -304,11 +304,13 @@ class _Run:
         is_enough = found is not None and is_found(self.graph, segment, found, {segment.root}, is_target=is_target)
         return found if is_enough else None
 
-    def _without_target(self, state: SourceState, node: FlowNode) -> SourceState:
-        """A flow may read the file that it then replaces."""
+    def _check_sources(self, node: FlowNode, members: Members, before: SourceState) -> None:
+        """Raise a `DataError` if what the members read has changed; a flow may read the file that it then replaces."""
+        read = [self._sources(self.graph.nodes[node_id]) for node_id in members]
+        after = source_state([source for sources in read for source in sources])
         settings: Any = node.settings
-        target = node.kind.target(settings, self.context)
-        return {path: signature for path, signature in state.items() if target is None or path != target.path}
+        target = node.kind.target(settings, self.context) if Trait.SINK in node.traits else None
+        check_unchanged(before, after, except_for=None if target is None else target.path)
 
     def _identify(self, members: Members, state: SourceState) -> tuple[Mapping[str, str], str | None]:
         """Hash every member; gives the parts and the recipe of the last, the root. Notes the state of the sources.

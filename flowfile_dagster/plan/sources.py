@@ -78,10 +78,10 @@ def source_state(sources: Sequence[Source]) -> SourceState:
     return {path: stat_signature(path) for source in sources if source.content for path in source.files}
 
 
-def check_unchanged(state: SourceState) -> None:
-    """Raise a `DataError` if a file is not as it was: what was read of it may be a mixture."""
-    for path, signature in state.items():
-        if stat_signature(path) != signature:
+def check_unchanged(before: SourceState, after: SourceState, except_for: Path | None = None) -> None:
+    """Raise a `DataError` if a file is not as it was, or came or went: nobody knows what was read."""
+    for path in sorted((before.keys() | after.keys()) - {except_for}):
+        if before.get(path) != after.get(path):
             raise DataError(f"{path} changed while it was read; run the node again")
 
 

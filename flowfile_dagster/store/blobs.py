@@ -14,7 +14,7 @@ from flowfile_dagster.errors import DataError, StoreError
 from flowfile_dagster.store.digest import hash_result, is_same_content, write_result
 from flowfile_dagster.store.fingerprints import FingerprintMemory
 from flowfile_dagster.store.index import DamageError, StoredTable
-from flowfile_dagster.store.local_files import make_folder, temporary_name
+from flowfile_dagster.store.local_files import dropped_on_failure, make_folder, temporary_name
 
 BLOBS = "data"
 
@@ -104,15 +104,12 @@ class LocalBlobs:
                 raise DataError(f"column {name!r} holds Python objects, which cannot be stored; give it a Polars type")
         temporary = temporary_name(self._folder)
         try:
-            make_folder(self._folder)
-            yield temporary, StoredTable(*write_result(table, temporary), table.height, schema)
+            with dropped_on_failure(temporary):
+                make_folder(self._folder)
+                yield temporary, StoredTable(*write_result(table, temporary), table.height, schema)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             cause = f"a result cannot be written: {error.strerror or error}"
-            raise StoreError(str(self._folder), cause) from error
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+            raise StoreError(error.filename2 or str(self._folder), cause) from error
 
     def keep(self, temporary: Path, stored: StoredTable) -> None:
         """Put a finished file into place, or drop it and use the one that is there."""

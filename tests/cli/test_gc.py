@@ -74,6 +74,16 @@ def test_data_file_that_is_gone_is_told(store: Path, capsys: pytest.CaptureFixtu
     assert f"{lost} is damaged: the file is missing" in capsys.readouterr().out.splitlines()
 
 
+def test_data_that_only_the_store_below_has_is_not_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    below = ResultStore(tmp_path / "below")
+    stored = below.write(pl.DataFrame({"a": [1]}))
+    ResultStore(tmp_path / "own").record([HASH], {"output-0": stored})
+    before = sorted(tmp_path.rglob("*"))
+    assert main(["gc", str(tmp_path / "own"), "--verify"]) == 1
+    assert main(["gc", str(tmp_path / "own"), "--verify", "--read-from", str(tmp_path / "below"), "--grace", "0s"]) == 0
+    assert sorted(tmp_path.rglob("*.arrow")) == [path for path in before if path.suffix == ".arrow"]
+
+
 def test_dry_run_that_verifies_removes_nothing(tmp_path: Path) -> None:
     ResultStore(tmp_path).write(pl.DataFrame({"a": range(2_500_000)}))
     before = sorted(tmp_path.rglob("*"))

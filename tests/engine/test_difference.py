@@ -93,3 +93,16 @@ def test_samples_are_bounded() -> None:
     assert (rows.added, rows.removed) == (990, 10)
     assert rows.samples["added"]["id"].to_list() == [10, 11, 12]
     assert rows.samples["removed"].height == 3
+
+
+def test_key_column_that_is_named_twice_counts_once() -> None:
+    before, after = pl.LazyFrame({"k": [1], "v": [1]}), pl.LazyFrame({"k": [1], "v": [2]})
+    rows = compare_tables(before, after, key=["k", "k"]).rows
+    assert rows is not None
+    assert (rows.key, rows.changed) == (("k",), 1)
+
+
+def test_column_whose_name_is_a_pattern_is_refused() -> None:
+    frame = pl.LazyFrame({"^a.*$": [1], "ab": [2]})
+    with pytest.raises(DataError, match=r"column '\^a\.\*\$' cannot be named"):
+        compare_tables(frame, frame)

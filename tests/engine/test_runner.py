@@ -192,6 +192,28 @@ def test_source_that_changes_while_it_is_read_fails_and_is_not_kept(
     assert flow.run(store=store).frame(1).rows() == [(1,)]
 
 
+def test_file_that_comes_into_a_folder_while_it_is_read_is_not_taken_for_another_content(
+    load: Load, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text("a\n1\n")
+    new = tmp_path / "in" / "b.csv"
+    received = {"path": str(tmp_path / "in"), "file_type": "csv", "scan_mode": "directory"}
+    flow = load(node(1, "read", {"received_file": received}))
+    compute = type(flow.nodes[1].kind).compute
+
+    def add_and_compute(*given: Any) -> Any:
+        new.write_text("a\n2\n")
+        return compute(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(flow.nodes[1].kind), "compute", add_and_compute)
+        run = flow.run(store=store)
+    assert str(run.errors[1]) == f"shop / 1 / read: {new} changed while it was read; run the node again"
+    new.unlink()
+    assert flow.run(store=store).frame(1).rows() == [(1,)]
+
+
 def test_failure_skips_what_is_below_it_and_nothing_else(load: Load) -> None:
     nodes = [manual(1, {"a": [1]}), formula(2, 1, "b", "[x]"), formula(3, 2, "c", "1"), formula(4, 1, "d", "[a]")]
     run = load(*nodes, node(5, "union", {}, 3, 4), formula(6, 4, "e", "[y]")).run()

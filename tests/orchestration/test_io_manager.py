@@ -68,6 +68,21 @@ def test_value_that_is_no_frame_is_refused(project: Project) -> None:
 
     result = run(project, number)
     assert not result.success
+    (failure,) = (event.step_failure_data for event in result.all_events if event.is_step_failure)
+    assert "cannot store a int; return a Polars frame or an Arrow table" in str(failure.error)
+
+
+def test_forgotten_result_is_not_taken_for_the_older_one(project: Project) -> None:
+    project.write(NODES)
+
+    @dg.asset(io_manager_key="flowfile_io_manager")
+    def forgetful():  # type: ignore[no-untyped-def]
+        return None
+
+    result = run(project, forgetful)
+    assert not result.success
+    (failure,) = (event.step_failure_data for event in result.all_events if event.is_step_failure)
+    assert "there is no result to store: return a frame" in str(failure.error)
 
 
 def test_base_path_says_where_results_are(project: Project, tmp_path: Path) -> None:

@@ -94,6 +94,8 @@ def test_store_url_with_credentials_is_refused_without_showing_them() -> None:
             "https://h/x?X-Amz-Signature=ab%2F&sv=1&access_token='",
             "https://h/x?X-Amz-Signature=***&sv=1&access_token='",
         ),
+        ("https://reader:p@ss@host/x?pwd=1#token=2;jwt=3", "https://***@host/x?pwd=***#token=***;jwt=***"),
+        ("https://host?mail=a@b.c", "https://host?mail=a@b.c"),
         ("mail a@b.c about a/b?key=1", "mail a@b.c about a/b?key=1"),
         ("https://host/path@2x.csv", "https://host/path@2x.csv"),
     ],

@@ -17,6 +17,7 @@ import pytest
 
 from flowfile_dagster import FlowfileIOManager, build_definitions, load_flow
 from flowfile_dagster.cli.app import main
+from flowfile_dagster.store.index import manifest_name
 from flowfile_dagster.store.refs import Ref
 from flowfile_dagster.store.store import ResultStore
 from tests.factories import fifteen_nodes, formula, manual, node, write_flow
@@ -152,8 +153,9 @@ def test_folder_that_may_not_be_written_fails_in_one_line_and_stays_as_it_is(flo
     changed.chmod(0o644)
     result = run_apart(changed, store, AS_NOBODY)
     assert result.returncode == 1
-    assert f"StoreError: {store}/refs/" in result.stderr
+    assert f"changed / 1 / manual_input: {store}/refs/" in result.stderr
     assert "cannot be written: Permission denied" in result.stderr
+    assert "Traceback" not in result.stderr
     forbid(store, 0o777)
     assert_sound(store, flow)
 
@@ -238,6 +240,19 @@ def test_damage_is_reported_with_asset_and_path(
     assert "(damaged)" in line
     assert f"{store}/data/" in line
     assert "is damaged: it has" in line
+
+
+def test_damaged_manifest_of_a_result_that_is_found_by_its_inputs_is_reported(
+    flow: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = load_flow(flow).run(store=store)
+    ref = before.store.latest(("shop", "record_count_12"))
+    assert ref is not None
+    manifest = store / manifest_name(ref.node_hash)
+    manifest.write_bytes(b"{")
+    assert main(["run", str(flow), "--store", str(store)]) == 0
+    assert f"shop / 12 / record_count: hit; {manifest} is damaged: it is no JSON text" in capsys.readouterr().out
+    assert load_flow(flow).run(store=store).frame(12).equals(before.frame(12))
 
 
 def test_dagster_reports_damage_and_goes_on(flow: Path, store: Path, tmp_path: Path) -> None:

@@ -120,3 +120,17 @@ def test_full_disk_is_told_in_one_line_and_leaves_nothing(tmp_path: Path, rows: 
     told = result.stderr.splitlines()[-1]
     assert re.search(f"StoreError: {tmp_path}/data: a result cannot be written: .*File too large", told)
     assert data_files(tmp_path) == []
+
+
+def test_base_that_is_a_file_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("no folder")
+    with pytest.raises(StoreError, match=f"^{tmp_path}/store/data: a result cannot be written: Not a directory$"):
+        LocalBlobs(tmp_path / "store", tmp_path / "verified").write(pl.DataFrame({"a": [1]}))
+
+
+def test_folder_in_the_place_of_a_file_is_named(tmp_path: Path, blobs: LocalBlobs) -> None:
+    path = blobs.path(blobs.write(pl.DataFrame({"a": [1]})))
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(StoreError, match=f"^{path}: a result cannot be written: Is a directory$"):
+        blobs.write(pl.DataFrame({"a": [1]}))

@@ -173,9 +173,33 @@ def test_manifest_that_cannot_be_read_goes(store: ResultStore) -> None:
     assert not path.exists()
 
 
+def test_files_that_the_store_did_not_make_stay(store: ResultStore) -> None:
+    put(store, 1, age=10_000)
+    others = [
+        store.base / name for name in ("data/orders.csv", "data/2024/orders.arrow", "nodes/mine.json", "refs/x.txt")
+    ]
+    for path in others:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("of somebody else")
+        os.utime(path, (1, 1))
+    assert collect(store, 1).removals == ()
+    assert all(path.exists() for path in others)
+
+
+def test_run_of_a_result_that_cannot_be_read_goes_with_it(store: ResultStore) -> None:
+    put(store, 1, age=10_000)
+    put(store, 2, age=9_000)
+    (store.base / manifest_name(f"{1:064x}")).write_bytes(b"{")
+    os.utime(store.base / manifest_name(f"{1:064x}"), (1, 1))
+    assert len(collect(store).removals) == 2
+    assert collect(store).removals == ()
+
+
 def test_dry_run_says_what_a_real_one_then_does(store: ResultStore) -> None:
     for number in range(1, 6):
         put(store, number, age=10_000 - number * 10)
+    (store.base / "data" / f".{'0' * 32}.tmp").write_bytes(b"half a file")
+    os.utime(store.base / "data" / f".{'0' * 32}.tmp", (1, 1))
     policy = Policy(2, grace=100)
     before = sorted(store.base.rglob("*"))
     planned = collect_garbage(store, policy, is_dry_run=True)

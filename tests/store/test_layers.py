@@ -7,6 +7,7 @@ import pytest
 
 from flowfile_dagster import Flow, load_flow
 from flowfile_dagster.cli.app import main
+from flowfile_dagster.engine.events import NodeComputed, NodeEvent
 from flowfile_dagster.store.refs import Ref
 from flowfile_dagster.store.store import ResultStore
 from tests.factories import fifteen_nodes, write_flow
@@ -69,9 +70,12 @@ def test_damage_in_production_is_computed_again_in_the_branch(flow: Flow, tmp_pa
     expected = flow.run(store=production).frame(11)
     for path in production.rglob("*.arrow"):
         path.write_bytes(path.read_bytes()[:-9] + b"different")
-    run = flow.run(store=ResultStore(branch, read_from=production))
+    events: list[NodeEvent] = []
+    run = flow.run(store=ResultStore(branch, read_from=production), on_event=events.append)
     assert set(run.status.values()) == {"computed"}
     assert run.frame(11).equals(expected)
+    told = {event.node_id: event.damage for event in events if isinstance(event, NodeComputed)}
+    assert f"{production}/data/" in told[11]
 
 
 def test_layered_store_lies_over_a_layered_one(tmp_path: Path) -> None:

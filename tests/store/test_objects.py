@@ -161,6 +161,23 @@ def test_branch_reads_production_from_the_object_store_and_puts_nothing_there(
     assert {path: bucket.info(path)["LastModified"] for path in bucket.find(BUCKET)} == before
 
 
+def test_damage_in_production_is_left_there_and_computed_again_by_the_branch(
+    store: ResultStore, bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = load_flow(write_flow(tmp_path / "shop.json", [manual(1, {"a": [1]}), formula(2, 1, "b", "[a] * 2")]))
+    flow.run(store=store)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another machine"))
+    for path in bucket.find(f"{BUCKET}/team/store/data"):
+        bucket.pipe_file(path, bucket.cat_file(path)[:-8] + b"damaged!")
+    before = bucket.find(BUCKET)
+    for node_id in (1, 2):
+        with pytest.raises(StoreError, match=r"s3://results/team/store/data/.*its content hash differs"):
+            flow.run(store=ResultStore(tmp_path / "branch", read_from=URL)).frame(node_id)
+    run = flow.run(store=ResultStore(tmp_path / "branch", read_from=URL))
+    assert run.frame(2).rows() == [(1, 2)]
+    assert bucket.find(BUCKET) == before
+
+
 def test_server_that_does_not_answer_is_told_with_the_url(
     monkeypatch: pytest.MonkeyPatch, bucket: Any, tmp_path: Path
 ) -> None:
@@ -171,15 +188,20 @@ def test_server_that_does_not_answer_is_told_with_the_url(
     assert "planted-secret" not in str(caught.value)
 
 
-def test_credentials_in_a_url_are_refused_and_not_repeated() -> None:
+@pytest.mark.parametrize("secret", ["planted-secret", "planted/secret"])
+def test_credentials_in_a_url_are_refused_and_not_repeated(secret: str) -> None:
     with pytest.raises(StoreError, match="take the credentials out of the URL") as caught:
-        ResultStore("s3://key-id:planted-secret@bucket/x")
-    assert "planted-secret" not in str(caught.value)
+        ResultStore(f"s3://key-id:{secret}@bucket/x")
+    assert "secret" not in str(caught.value)
 
 
-def test_unknown_scheme_is_told() -> None:
-    with pytest.raises(StoreError, match="no object store"):
-        ResultStore("s4://bucket/x")
+@pytest.mark.parametrize(
+    ("url", "cause"),
+    [("s4://bucket/x", "no object store"), ("file:///tmp/x", "named by its path"), ("s3://", "names no bucket")],
+)
+def test_url_that_names_no_object_store_is_told(url: str, cause: str) -> None:
+    with pytest.raises(StoreError, match=cause):
+        ResultStore(url)
 
 
 def test_dagster_keeps_results_on_s3_with_credentials_from_the_resource(

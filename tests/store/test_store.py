@@ -1,5 +1,6 @@
 """Write, find, record and refer; and what an accident leaves."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -129,12 +130,31 @@ def test_latest_is_the_last_published_of_its_key(store: ResultStore) -> None:
     assert store.latest(["flow", "other"]) == Ref(HASH, "output-0")
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"node_hash": null}', "{"])
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"node_hash": null}', "{", "[" * 200_000], ids=range(6))
 def test_garbage_in_a_ref_is_no_ref(store: ResultStore, content: str) -> None:
     store.publish(["flow", "node"], Ref(HASH, "output-0"))
     (path,) = (store.base / "refs").rglob("*.json")
     path.write_text(content)
     assert store.latest(["flow", "node"]) is None
+
+
+def test_ref_in_which_a_bit_was_flipped_leads_nowhere_else(store: ResultStore) -> None:
+    ref = Ref(HASH, "output-0", "run-1")
+    store.publish(["flow", "node"], ref)
+    (path,) = (store.base / "refs").rglob("*.json")
+    content = path.read_bytes()
+    for place in range(len(content) * 8):
+        damaged = bytearray(content)
+        damaged[place // 8] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        assert store.latest(["flow", "node"]) in (None, ref)
+
+
+def test_ref_without_a_checksum_is_read(store: ResultStore) -> None:
+    store.publish(["flow", "node"], Ref(HASH, "output-0"))
+    (path,) = (store.base / "refs").rglob("*.json")
+    path.write_text(json.dumps({"node_hash": OTHER, "handle": "output-1", "run_id": ""}))
+    assert store.latest(["flow", "node"]) == Ref(OTHER, "output-1")
 
 
 KEYS = [

@@ -17,7 +17,7 @@ from flowfile_dagster.engine.collect import collect
 from flowfile_dagster.errors import StoreError
 from flowfile_dagster.plan.node_hash import canonical_hash
 from flowfile_dagster.store.index import StoredTable
-from flowfile_dagster.store.refs import Ref
+from flowfile_dagster.store.refs import Ref, of_partition
 from flowfile_dagster.store.store import ResultStore
 
 STORE_FOLDER = "flowfile"
@@ -71,8 +71,10 @@ class FlowfileIOManager(dg.ConfigurableIOManager):
 
         For several partitions at once, `obj` is a mapping from partition keys to frames.
         """
-        if obj is None:
-            return
+        if obj is None:  # what is there is an older result, which a reader would take for this one
+            raise TypeError(
+                "there is no result to store: return a frame, or annotate the asset '-> None' if it has none"
+            )
         store = self.open_store(_instance(context)).of_run(context.run_id)
         if isinstance(obj, StoredResult):
             publish_result(store, context.asset_key, _only_partition(context), obj, context.run_id)
@@ -113,7 +115,7 @@ class FlowfileIOManager(dg.ConfigurableIOManager):
 
 def ref_key(asset_key: dg.AssetKey, partition: str | None) -> Sequence[str]:
     """The key in the store of an asset's latest result, or of the latest result of one of its partitions."""
-    return asset_key.path if partition is None else (*asset_key.path, f"@{partition}")
+    return of_partition(asset_key.path, partition)
 
 
 def publish_result(
@@ -214,7 +216,10 @@ def _to_polars(value: Any) -> pl.DataFrame:
         return value
     if isinstance(value, pl.LazyFrame):
         return collect(value)
-    frame = pl.from_arrow(value)
+    try:
+        frame: object = pl.from_arrow(value)
+    except (TypeError, pl.exceptions.PolarsError):
+        frame = None
     if not isinstance(frame, pl.DataFrame):
         raise TypeError(f"cannot store a {type(value).__name__}; return a Polars frame or an Arrow table")
     return frame

@@ -27,7 +27,7 @@ from flowfile_dagster.plan.checked import checked_nodes
 from flowfile_dagster.plan.fusion import performance_segments
 from flowfile_dagster.plan.segments import Segment, development_segments
 from flowfile_dagster.store.index import Manifest
-from flowfile_dagster.store.refs import Ref
+from flowfile_dagster.store.refs import Ref, of_partition
 from flowfile_dagster.store.store import ResultStore
 
 #: What a step tells Dagster.
@@ -52,7 +52,7 @@ class FlowStep:
         self._checks = checks
         self._store = store
         self._context = context
-        self._partition = () if partition is None else (f"@{partition}",)
+        self._partition = partition
         self._flow = flow
         self._source_bytes = {
             node.node_id: sum(size for source in node.sources for _, size, _, _ in source.state) for node in flow.nodes
@@ -134,7 +134,7 @@ class FlowStep:
                 self._context.log.info(text)
 
     def _ref_key(self, node_id: int) -> Sequence[str]:
-        return (*self._specs.ref_key(node_id), *self._partition)
+        return of_partition(self._specs.ref_key(node_id), self._partition)
 
     def _note(self, event: NodeEvent, graph: FlowGraph) -> None:
         match event:
@@ -145,8 +145,9 @@ class FlowStep:
                 if not event.is_deliberate:
                     self._not_run.append(event.node_id)
                 self._context.log.info(f"{graph.location(event.node_id)}: skipped, {event.because}")
-            case NodeComputed() if event.damage:
-                self._context.log.warning(f"{graph.location(event.node_id)}: computed again, {event.damage}")
+            case NodeComputed() | NodeReused() if event.damage:
+                again = "computed again" if isinstance(event, NodeComputed) else "found by its inputs"
+                self._context.log.warning(f"{graph.location(event.node_id)}: {again}, {event.damage}")
             case _:
                 pass
 
