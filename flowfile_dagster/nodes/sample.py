@@ -18,6 +18,7 @@ from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import MaybeSchema, NodeType, Trait
 from flowfile_dagster.contract.settings import NodeSettings
 from flowfile_dagster.errors import SettingsError
+from flowfile_dagster.nodes._join_columns import unused_name
 
 
 class SampleSettings(NodeSettings):
@@ -56,9 +57,13 @@ class Sample(NodeType[SampleSettings]):
             return frame.head(settings.sample_size)
         place = pl.int_range(0, pl.len()).shuffle(seed=settings.seed)
         if settings.sample_method == "random":
-            return frame.filter(place < max(0, settings.sample_size))
-        share = pl.len() * (settings.fraction / 100.0)
-        return frame.filter(place < share.round(mode="half_to_even").cast(pl.Int64))
+            is_drawn = place < max(0, settings.sample_size)
+        else:
+            share = pl.len() * (settings.fraction / 100.0)
+            is_drawn = place < share.round(mode="half_to_even").cast(pl.Int64)
+        # A column of its own: Polars 1.44 panics where several plans share a filter that shuffles.
+        drawn = unused_name("drawn", context.schema_of(frame))
+        return frame.with_columns(is_drawn.alias(drawn)).filter(drawn).drop(drawn)
 
     def predict(
         self, settings: SampleSettings, inputs: Sequence[MaybeSchema], context: BuildContext
