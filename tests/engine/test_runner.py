@@ -18,6 +18,7 @@ from tests.factories import (
     JsonObject,
     fifteen_nodes,
     formula,
+    join,
     manual,
     node,
     read_csv,
@@ -311,6 +312,13 @@ def test_volatile_node_runs_whenever_it_is_wanted_and_its_readers_share_one_resu
     assert second.frame(3).equals(second.frame(4))
     assert not second.frame(2).equals(first.frame(2))
     assert flow.run(store=store, targets=[3]).status == {3: "hit"}
+
+
+def test_drawn_rows_are_the_same_on_both_sides_of_a_join_in_one_segment(tmp_path: Path) -> None:
+    drawn = formula(2, 1, "r", "random_int(0, 1000000)")
+    nodes = [manual(1, {"a": list(range(50))}), drawn, formula(3, 2, "c", "1"), join(4, 3, 3, "a")]
+    joined = load_flow(write_flow(tmp_path / "sales.json", nodes)).run("performance").frame(4)
+    assert joined["r"].to_list() == joined["r_right"].to_list()
 
 
 def test_column_without_a_name_can_be_dropped_in_a_fused_segment(load: Load, tmp_path: Path) -> None:
