@@ -185,7 +185,13 @@ class _Run:
             else:
                 yield self._find_or_compute(segment, members, context, is_target=is_target)
         except NODE_FAILURES as error:
-            yield from self._fail(segment, members, error)
+            chosen = self.engines.get(segment.root, self.context.engine)
+            if isinstance(error, pl.exceptions.PanicException) and chosen == "auto" and context.engine != "in-memory":
+                # A fault of Polars, most often of its streaming engine, which nobody asked for by name.
+                in_memory = replace(self.context, engine="in-memory")
+                yield from self._finish(stage, members, in_memory, is_target=is_target)
+            else:
+                yield from self._fail(segment, members, error)
 
     def _finish_together(self, wanted: Sequence[tuple[Stage, Members, bool]], engine: Engine) -> Iterator[NodeEvent]:
         """Compute the segments of a bundle in threads, which wait for each other where plans are run."""

@@ -225,6 +225,20 @@ def test_panic_of_polars_is_the_error_of_its_node(load: Load, monkeypatch: pytes
     assert str(run.errors[2]).startswith("shop / 2 / sort: the sky fell\nPanicException: ")
 
 
+def test_panic_of_the_streaming_engine_is_no_failure_where_the_engine_was_not_chosen(tmp_path: Path) -> None:
+    """Polars 1.39 panics at a cross join of columns with nulls, Polars 1.44 at the first rows of a repeat."""
+    rows = manual(1, {"a": [None, *range(60)]})
+    sides: JsonObject = {"left_select": {"select": []}, "right_select": {"select": []}}
+    cross = node(2, "cross_join", {"cross_join_input": sides}, 1, right=1)
+    code = 'output_df = input_df.select(pl.repeat("x", pl.len()).append(pl.repeat("y", pl.len())).alias("b")).head(5)'
+    repeat = node(3, "polars_code", {"polars_code_input": {"polars_code": code}}, 1)
+    writers = [write_file(4, 2, tmp_path / "cross.csv"), write_file(5, 3, tmp_path / "repeat.csv")]
+    run = load_flow(write_flow(tmp_path / "sales.json", [rows, cross, repeat, *writers])).run("performance")
+    assert run.errors == {}
+    assert pl.read_csv(tmp_path / "cross.csv").height == 61 * 61
+    assert pl.read_csv(tmp_path / "repeat.csv")["b"].to_list() == ["x"] * 5
+
+
 def test_interrupt_is_no_failure_of_a_node(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*given: object) -> Any:
         raise KeyboardInterrupt
