@@ -57,8 +57,8 @@ class FlowStep:
         self._source_bytes = {
             node.node_id: sum(size for source in node.sources for _, size, _, _ in source.state) for node in flow.nodes
         }
-        self._failures: list[NodeError] = []
-        self._not_run: list[int] = []
+        self._failures: dict[int, NodeError] = {}
+        self._not_run: dict[int, None] = {}
 
     def run(self, graph: FlowGraph, mode: ExecutionMode, config: FlowConfig) -> Iterator[StepEvent]:
         """Yield each selected asset as it completes; raise at the end if a node or a blocking check failed."""
@@ -108,7 +108,7 @@ class FlowStep:
                         metadata["flowfile/engine"] = engine_that_runs(segment, node, engines.get(node_id, chosen))
                         yield _result(event, handle, key, metadata, checks.results.get(key, ()), tags.get(node_id))
         yield from checks.judge_alone(lambda node: self._latest(self._ref_key(node.node_id)))
-        failures = [*map(str, self._failures), *chain.from_iterable(checks.failures.values())]
+        failures = [*map(str, self._failures.values()), *chain.from_iterable(checks.failures.values())]
         if failures:
             raise dg.Failure(self._summary(failures), allow_retries=False)
 
@@ -130,8 +130,13 @@ class FlowStep:
             if segment.root in targets:
                 members = " -> ".join(names[node_id] for node_id in segment.nodes)
                 size = sum(self._source_bytes[node_id] for node_id in segment.nodes)
-                text = f"{graph.name}: computing {names[segment.root]} ({members}), which reads files of {size:,} bytes"
+                size += sum(map(self._stored_bytes, segment.inputs))
+                text = f"{graph.name}: computing {names[segment.root]} ({members}), which reads {size:,} bytes"
                 self._context.log.info(text)
+
+    def _stored_bytes(self, node_id: int) -> int:
+        latest = self._latest(self._ref_key(node_id))
+        return sum(table.bytes for table in latest.outputs.values()) if latest else 0
 
     def _ref_key(self, node_id: int) -> Sequence[str]:
         return (*self._specs.ref_key(node_id), *self._partition)
@@ -139,11 +144,12 @@ class FlowStep:
     def _note(self, event: NodeEvent, graph: FlowGraph) -> None:
         match event:
             case NodeFailed():
-                self._failures.append(event.error)
-                self._context.log.error(str(event.error))
+                if event.node_id not in self._failures:
+                    self._context.log.error(str(event.error))
+                self._failures.setdefault(event.node_id, event.error)
             case NodeSkipped():
                 if not event.is_deliberate:
-                    self._not_run.append(event.node_id)
+                    self._not_run.setdefault(event.node_id)
                 self._context.log.info(f"{graph.location(event.node_id)}: skipped, {event.because}")
             case NodeComputed() if event.damage:
                 self._context.log.warning(f"{graph.location(event.node_id)}: computed again, {event.damage}")
