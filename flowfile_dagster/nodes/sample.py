@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
+from uuid import uuid4
 
 import polars as pl
 from pydantic import model_validator
@@ -61,8 +62,10 @@ class Sample(NodeType[SampleSettings]):
         else:
             share = pl.len() * (settings.fraction / 100.0)
             is_drawn = place < share.round(mode="half_to_even").cast(pl.Int64)
-        # A column of its own: Polars 1.44 panics where several plans share a filter that shuffles.
-        drawn = unused_name("drawn", context.schema_of(frame))
+        # A column of its own, because Polars 1.44 panics where plans share a filter that shuffles; and one name for
+        # each draw, because Polars up to 1.43 takes plans that differ in a seed for the same.
+        draw = uuid4().hex if settings.seed is None else f"drawn by {settings.seed}"
+        drawn = unused_name(draw, context.schema_of(frame))
         return frame.with_columns(is_drawn.alias(drawn)).filter(drawn).drop(drawn)
 
     def predict(

@@ -67,6 +67,19 @@ def test_random_rows_can_be_read_twice_in_one_plan(method: str) -> None:
         assert first["a"].to_list() == second["a"].to_list()
 
 
+@pytest.mark.parametrize("seeds", [(7, 8), (7, None), (None, None)])
+def test_draws_of_one_plan_are_independent(seeds: tuple[int | None, int | None]) -> None:
+    rows, node, frames = pl.DataFrame({"a": range(1000)}), find_node_type("sample"), []
+    for seed in seeds:
+        parsed = parse_settings("sample", {"sample_method": "random", "sample_size": 100, "seed": seed})
+        frames.append(node.build(parsed, [rows.lazy()], LiteralContext()))
+    for engine in ("in-memory", "streaming"):
+        first, second = pl.collect_all(frames, engine=engine)
+        assert not first.equals(second)
+        if seeds[0] is not None:
+            assert first.equals(frames[0].collect())
+
+
 def test_negative_number_of_first_rows_is_an_error() -> None:
     with pytest.raises(SettingsError, match="sample_size: must not be negative, got -1"):
         run_node("sample", {"sample_size": -1}, ROWS)
