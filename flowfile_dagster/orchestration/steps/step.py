@@ -105,7 +105,8 @@ class FlowStep:
                     if node_id == event.node_id:
                         node, segment = graph.nodes[node_id], by_root[node_id]
                         metadata = pages.render(event, node, segment, handle, key) | used
-                        metadata["flowfile/engine"] = engine_that_runs(segment, node, engines.get(node_id, chosen))
+                        if isinstance(event, NodeComputed):
+                            metadata["flowfile/engine"] = engine_that_runs(segment, node, engines.get(node_id, chosen))
                         yield _result(event, handle, key, metadata, checks.results.get(key, ()), tags.get(node_id))
         yield from checks.judge_alone(lambda node: self._latest(self._ref_key(node.node_id)))
         failures = [*map(str, self._failures.values()), *chain.from_iterable(checks.failures.values())]
