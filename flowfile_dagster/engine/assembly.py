@@ -50,13 +50,13 @@ def assemble(
     frames: dict[int, NodeFrames] = dict(stored)
     schemas: dict[int, pl.Schema] = {}
     contexts = {keeps: replace(context, keeps_order=keeps, known_schemas=schemas) for keeps in (False, True)}
+    predicting = replace(context.alone(), known_schemas=schemas)
     for node_id, inputs in members.items():
         node = context.graph.nodes[node_id]
         given = [frames[item.node_id][item.handle] for item in inputs]
-        own = contexts[node_id in ordered]
         try:
-            frames[node_id] = build_node(node, given, own)
-            schemas |= _schemas(node, given, frames[node_id], own)
+            frames[node_id] = build_node(node, given, contexts[node_id in ordered])
+            schemas |= _schemas(node, given, frames[node_id], predicting)
         except NODE_FAILURES as error:
             built = {earlier: frames[earlier] for earlier in members if earlier in frames}
             raise _blame(built, schemas, context.graph, node_id, error) from error

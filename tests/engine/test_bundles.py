@@ -60,6 +60,25 @@ def test_shared_node_runs_once_for_files_and_stored_results(tmp_path: Path, runs
     assert run.frame(6).height == 3
 
 
+def test_shared_node_runs_once_where_decimals_come_out_of_its_readers(tmp_path: Path, runs: list[int]) -> None:
+    """To know the type of a quotient, a plan without rows is run: it must not take the place of the real one."""
+    prices = pl.DataFrame({"a": [1, 1, 2], "b": [1, 2, 3]}).with_columns(pl.col("b").cast(pl.Decimal(15, 2)))
+    prices.write_parquet(tmp_path / "prices.parquet")
+    source = node(1, "read", {"received_file": {"path": str(tmp_path / "prices.parquet"), "file_type": "parquet"}})
+    readers = [formula(3, 2, "c", "[b] / [b]"), formula(4, 2, "c", "[b] * [b]"), formula(5, 2, "c", "[a]")]
+    run = load_flow(write_flow(tmp_path / "flow.json", [source, UNIQUE, *readers])).run("performance")
+    assert run.is_success
+    assert [rows for rows in runs if rows] == [3]
+
+
+@pytest.mark.parametrize("write_mode", ["append", "create"])
+def test_writers_that_lock_a_folder_do_not_wait_for_each_other(tmp_path: Path, write_mode: str) -> None:
+    writers = [write_file(number, 2, tmp_path / f"{number}.csv", write_mode=write_mode) for number in (3, 4)]
+    run = load_flow(write_flow(tmp_path / "flow.json", [ROWS, UNIQUE, *writers])).run("performance")
+    assert run.is_success
+    assert [pl.read_csv(tmp_path / f"{number}.csv").height for number in (3, 4)] == [3, 3]
+
+
 def test_second_run_finds_everything_and_a_lost_file_is_written_alone(tmp_path: Path, runs: list[int]) -> None:
     files = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
     nodes = [
