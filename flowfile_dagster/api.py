@@ -14,10 +14,11 @@ from uuid import uuid4
 import polars as pl
 
 from flowfile_dagster.contract.node_type import Trait
+from flowfile_dagster.engine.choice import default_engine
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.engine.context import NodeContext
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused
-from flowfile_dagster.engine.runner import default_engine, run_segments
+from flowfile_dagster.engine.runner import run_segments
 from flowfile_dagster.errors import NodeError, SelectionError
 from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
 from flowfile_dagster.flow.names import node_names

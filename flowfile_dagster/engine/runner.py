@@ -24,7 +24,7 @@ from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, 
 from flowfile_dagster.engine.rendezvous import Rendezvous
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.admission import Outcome, admit
-from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
+from flowfile_dagster.flow.graph import FlowGraph, FlowNode
 from flowfile_dagster.flow.wiring import Input
 from flowfile_dagster.plan.node_hash import NodeHashes, explain_miss, recipe_hash
 from flowfile_dagster.plan.order import ordered_nodes
@@ -39,11 +39,6 @@ from flowfile_dagster.store.store import ResultStore
 Members: TypeAlias = Mapping[int, Sequence[Input]]
 #: Whether what is below a node may run, given all results so far.
 Verify: TypeAlias = Callable[[int, Mapping[int, Manifest]], bool]
-
-
-def default_engine(mode: ExecutionMode) -> Engine:
-    """Development keeps every order that an operation defines; performance leaves the choice to Polars."""
-    return "in-memory" if mode == "development" else "auto"
 
 
 def run_segments(
@@ -72,7 +67,8 @@ def run_segments(
         sources: what is known of source files; default: what the store remembers.
 
     Yields:
-        Events for each target, and for each segment that had to run for them, in topological order.
+        Events for each target, and for each segment that had to run for them, in topological order. That a node failed
+        or did not run is told once, however many segments it is in.
     """
     wanted = frozenset(wanted_roots(segments))
     kept = frozenset(segment.root for segment in segments if delivers_table(graph, segment)) & wanted
@@ -80,8 +76,13 @@ def run_segments(
     context = NodeContext(graph, engine=engine, found_schemas=sources.found_types)
     run = _Run(context, store, ref_key, engines or {}, ordered_nodes(graph, kept), sources.content_hash)
     plan = plan_run(graph, segments, targets, run.plan_inputs(), run.context)
+    told: set[tuple[type[NodeEvent], int]] = set()
     for _, stages in groupby(plan.stages, key=_bundle_of):
         for event in run.settle(list(stages), plan.targets):
+            kind = (type(event), event.node_id)
+            if isinstance(event, (NodeFailed, NodeSkipped)) and kind in told:
+                continue
+            told.add(kind)
             is_there = isinstance(event, (NodeComputed, NodeReused))
             if verify is not None and is_there and not verify(event.node_id, run.manifests):
                 run.stopped_by[event.node_id] = event.node_id
@@ -424,12 +425,6 @@ class _Result:
     outputs: Mapping[str, StoredTable]
     open_handles: tuple[str, ...] | None
     written: Written | None
-
-
-def engine_that_runs(segment: Segment, node: FlowNode, engine: Engine) -> Engine:
-    """The engine that is behind a choice: bundles, and sinks where the choice is Polars', run on the streaming one."""
-    is_streamed = segment.bundle is not None or Trait.SINK in node.traits
-    return "streaming" if engine == "auto" and is_streamed else engine
 
 
 def _bundle_of(stage: Stage) -> tuple[str, int]:

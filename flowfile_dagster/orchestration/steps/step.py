@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 import dagster as dg
 
 from flowfile_dagster.compile.form import CompiledFlow
+from flowfile_dagster.engine.choice import default_engine, engine_that_runs
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
-from flowfile_dagster.engine.runner import default_engine, engine_that_runs, run_segments
+from flowfile_dagster.engine.runner import run_segments
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph
 from flowfile_dagster.flow.names import node_names
@@ -57,8 +58,8 @@ class FlowStep:
         self._source_bytes = {
             node.node_id: sum(size for source in node.sources for _, size, _, _ in source.state) for node in flow.nodes
         }
-        self._failures: dict[int, NodeError] = {}
-        self._not_run: dict[int, None] = {}
+        self._failures: list[NodeError] = []
+        self._not_run: list[int] = []
 
     def run(self, graph: FlowGraph, mode: ExecutionMode, config: FlowConfig) -> Iterator[StepEvent]:
         """Yield each selected asset as it completes; raise at the end if a node or a blocking check failed."""
@@ -109,7 +110,7 @@ class FlowStep:
                             metadata["flowfile/engine"] = engine_that_runs(segment, node, engines.get(node_id, chosen))
                         yield _result(event, handle, key, metadata, checks.results.get(key, ()), tags.get(node_id))
         yield from checks.judge_alone(lambda node: self._latest(self._ref_key(node.node_id)))
-        failures = [*map(str, self._failures.values()), *chain.from_iterable(checks.failures.values())]
+        failures = [*map(str, self._failures), *chain.from_iterable(checks.failures.values())]
         if failures:
             raise dg.Failure(self._summary(failures), allow_retries=False)
 
@@ -145,12 +146,11 @@ class FlowStep:
     def _note(self, event: NodeEvent, graph: FlowGraph) -> None:
         match event:
             case NodeFailed():
-                if event.node_id not in self._failures:
-                    self._context.log.error(str(event.error))
-                self._failures.setdefault(event.node_id, event.error)
+                self._failures.append(event.error)
+                self._context.log.error(str(event.error))
             case NodeSkipped():
                 if not event.is_deliberate:
-                    self._not_run.setdefault(event.node_id)
+                    self._not_run.append(event.node_id)
                 self._context.log.info(f"{graph.location(event.node_id)}: skipped, {event.because}")
             case NodeComputed() if event.damage:
                 self._context.log.warning(f"{graph.location(event.node_id)}: computed again, {event.damage}")
