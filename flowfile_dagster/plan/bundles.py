@@ -30,11 +30,7 @@ def find_bundles(graph: FlowGraph, segments: Mapping[int, Segment]) -> dict[int,
     for shared, segment in segments.items():
         near = readers[shared]
         is_stopped_alike = len({checks[reader] for reader in near}) == 1
-        if (
-            is_stopped_alike
-            and _can_share(graph, segment, near, bundles)
-            and _are_independent(graph, near, segments, place)
-        ):
+        if is_stopped_alike and _can_share(graph, segment, near, bundles) and _are_independent(near, segments, place):
             bundles.update(dict.fromkeys(near, shared))
     return bundles
 
@@ -77,20 +73,17 @@ def _can_share(graph: FlowGraph, segment: Segment, readers: Sequence[int], bundl
     traits = frozenset[Trait]().union(*(graph.nodes[node_id].traits for node_id in segment.nodes))
     is_plain = segment.reasons == ("fan-out",) and not traits & _NOT_SHARED
     is_free = segment.root not in bundles and not any(reader in bundles for reader in readers)
-    return is_plain and is_free and len(readers) <= MAX_BUNDLE
+    # One that holds a lock while its plan runs could make another one wait for it for ever.
+    is_locked = any(Trait.EXCLUSIVE in graph.nodes[reader].traits for reader in readers)
+    return is_plain and is_free and not is_locked and len(readers) <= MAX_BUNDLE
 
 
-def _are_independent(
-    graph: FlowGraph, readers: Sequence[int], segments: Mapping[int, Segment], place: Mapping[int, int]
-) -> bool:
+def _are_independent(readers: Sequence[int], segments: Mapping[int, Segment], place: Mapping[int, int]) -> bool:
     """Whether the readers can be collected at the same time: none needs another, and none is a fan-out in turn.
 
-    A reader with a check stays by itself: a check that fails must stop what is below it, and only that. So does one
-    that holds a lock, for which another one would wait for ever.
+    A reader with a check stays by itself: a check that fails must stop what is below it, and only that.
     """
     if any({"fan-out", "check"} & set(segments[reader].reasons) for reader in readers):
-        return False
-    if any(Trait.EXCLUSIVE in graph.nodes[reader].traits for reader in readers):
         return False
     together, first = set(readers), min((place[reader] for reader in readers), default=0)
     seen: set[int] = set()
