@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeAlias
 from uuid import uuid4
 
@@ -107,6 +108,8 @@ class _Run:
     manifests: dict[int, Manifest] = field(default_factory=dict[int, Manifest])
     open_handles: dict[int, frozenset[str]] = field(default_factory=dict[int, "frozenset[str]"])
     stopped_by: dict[int, int] = field(default_factory=dict[int, int])
+    culprits: dict[int, NodeError] = field(default_factory=dict[int, NodeError])
+    searching: Any = field(default_factory=Lock)
 
     @property
     def graph(self) -> FlowGraph:
@@ -253,7 +256,12 @@ class _Run:
     def _find_culprit(self, segment: Segment, members: Members) -> NodeError | None:
         if len(members) == 1:
             return None
-        return find_culprit(members, self._stored_frames(segment), NodeContext(self.graph))
+        with self.searching:  # one search is enough for all segments of a bundle
+            known = next((self.culprits[node_id] for node_id in members if node_id in self.culprits), None)
+            found = known or find_culprit(members, self._stored_frames(segment), NodeContext(self.graph))
+            if found is not None:
+                self.culprits[found.location.node_id] = found
+            return found
 
     def _keep(self, root: int, manifest: Manifest) -> None:
         node = self.graph.nodes[root]

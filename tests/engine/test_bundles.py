@@ -108,6 +108,15 @@ def test_failure_in_one_segment_leaves_the_others_their_results(tmp_path: Path, 
     assert run.frame(5).height == 2
 
 
+def test_failing_node_is_looked_for_once_for_all_segments(tmp_path: Path, runs: list[int]) -> None:
+    bad = node(3, "formula", {"functions": [{"field": {"name": "c", "data_type": "Int64"}, "function": "[t]"}]}, 2)
+    rows = manual(1, {"a": [1, 2], "b": [1, 2], "t": ["1", "x"]}, "Int64", "Int64", "String")
+    readers = [write_file(number, 3, tmp_path / f"{number}.csv") for number in range(4, 8)]
+    run = load_flow(write_flow(tmp_path / "flow.json", [rows, UNIQUE, bad, *readers])).run("performance")
+    assert list(run.errors) == [3]
+    assert len(runs) == 1 + len(readers) + 1, "together, each by itself, and the search"
+
+
 def test_failure_in_the_shared_node_is_told_once(tmp_path: Path) -> None:
     nodes = [ROWS, formula(2, 1, "c", "[nothing]"), node(3, "unique", {"unique_input": {"columns": None}}, 2)]
     run = load_flow(write_flow(tmp_path / "flow.json", [*nodes, group(4, 3, "a"), group(5, 3, "b")])).run("performance")
