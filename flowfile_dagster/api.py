@@ -14,10 +14,11 @@ from uuid import uuid4
 import polars as pl
 
 from flowfile_dagster.contract.node_type import Trait
+from flowfile_dagster.engine.choice import default_engine
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.engine.context import NodeContext
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused
-from flowfile_dagster.engine.runner import default_engine, run_segments
+from flowfile_dagster.engine.runner import run_segments
 from flowfile_dagster.errors import NodeError, SelectionError, StoreError
 from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
 from flowfile_dagster.flow.names import node_names
@@ -178,7 +179,7 @@ class FlowRun:
         )
 
     def frame(self, node_id: int, handle: str = "output-0") -> pl.DataFrame:
-        """The result of a node; one that was fused is computed now, from the nearest stored results.
+        """The result of a node; one that was fused, or stored in open order, is computed now from what is stored.
 
         Raises:
             NodeError: the node failed.
@@ -188,7 +189,9 @@ class FlowRun:
             raise self.errors[node_id]
         if self.status.get(node_id) in ("computed", "hit"):
             node = self.flow.nodes[node_id]
-            manifest = self._manifests.get(node_id) or self._compute_fused(node_id)
+            manifest = self._manifests.get(node_id)
+            if manifest is None or self._is_of_open_order(node, manifest):
+                manifest = self._compute_alone(node_id)
             if not manifest.outputs and Trait.SINK in node.traits:
                 return self.frame(node.inputs[0].node_id, node.inputs[0].handle)
             if handle in manifest.outputs:
@@ -196,7 +199,14 @@ class FlowRun:
         state = self.status.get(node_id, "not part of the run")
         raise SelectionError(f"{self.flow.name}: node {node_id} has no result {handle!r} ({state})")
 
-    def _compute_fused(self, node_id: int) -> Manifest:
+    def _is_of_open_order(self, node: FlowNode, manifest: Manifest) -> bool:
+        """Whether a result that only served others lacks the order that it has in development, and can be had again."""
+        if manifest.is_ordered or Trait.SINK in node.traits:
+            return False
+        nodes = self.flow.nodes
+        return not any(Trait.VOLATILE in nodes[above].traits for above in self.flow.graph.ancestors([node.node_id]))
+
+    def _compute_alone(self, node_id: int) -> Manifest:
         for event in self.execute("performance", [node_id]):
             if event.node_id == node_id and isinstance(event, (NodeComputed, NodeReused)):
                 self._manifests[node_id] = event.manifest

@@ -36,8 +36,9 @@ def shortened(text: str, limit: int = SHOWN_CHARACTERS) -> str:
     return text if len(text) <= limit else f"{text[:half]} … {text[-half:]}"
 
 
-#: Polars counts the values of the piece that it was working on, which depends on the machine and on the plan.
-_PIECE = re.compile(r"(?<=') for \d+ out of \d+ values(?=: )")
+#: Polars counts the values of the piece that it was working on, which depends on the machine and on the plan. Of
+#: several values it shows those that it met first, which differ from run to run.
+_PIECE = re.compile(r"(?<=') for \d+ out of \d+ values(: \[[^\n]*,[^\n]*\])?")
 
 
 class FlowfileDagsterError(Exception):

@@ -32,6 +32,7 @@ class Trait(Enum):
 
     SOURCE = "source"  # has no data input of its own
     SINK = "sink"  # writes something outside: never run as a side effect, never shared
+    EXCLUSIVE = "exclusive"  # a sink that locks what it writes while its plan runs: never collected with others
     NARROW = "narrow"  # works row by row: each output row comes from one input row
     WIDE = "wide"  # needs to see many rows at once
     PASSTHROUGH = "passthrough"  # delivers its first input unchanged, so the result needs no second copy

@@ -50,13 +50,13 @@ def assemble(
     frames: dict[int, NodeFrames] = dict(stored)
     schemas: dict[int, pl.Schema] = {}
     contexts = {keeps: replace(context, keeps_order=keeps, known_schemas=schemas) for keeps in (False, True)}
+    predicting = replace(context.alone(), known_schemas=schemas)
     for node_id, inputs in members.items():
         node = context.graph.nodes[node_id]
         given = [frames[item.node_id][item.handle] for item in inputs]
-        own = contexts[node_id in ordered]
         try:
-            frames[node_id] = build_node(node, given, own)
-            schemas |= _schemas(node, given, frames[node_id], own)
+            frames[node_id] = build_node(node, given, contexts[node_id in ordered])
+            schemas |= _schemas(node, given, frames[node_id], predicting)
         except NODE_FAILURES as error:
             built = {earlier: frames[earlier] for earlier in members if earlier in frames}
             raise _blame(built, schemas, context.graph, node_id, error) from error
@@ -94,21 +94,3 @@ def _schemas(
     except NODE_FAILURES:
         return {}  # the plan itself tells what is wrong
     return {id(frame): schema for handle, frame in built.items() if (schema := predicted.get(handle)) is not None}
-
-
-def find_culprit(
-    members: Mapping[int, Sequence[Input]], stored: Mapping[int, NodeFrames], context: NodeContext
-) -> NodeError | None:
-    """The member whose own work fails, found by computing one after the other; None if none fails by itself.
-
-    It costs what the segment costs in development mode, and is paid only after a failure.
-    """
-    frames: dict[int, NodeFrames] = dict(stored)
-    for node_id, inputs in members.items():
-        node = context.graph.nodes[node_id]
-        try:
-            built = build_node(node, [frames[item.node_id][item.handle] for item in inputs], context)
-            frames[node_id] = {handle: context.collect(frame).lazy() for handle, frame in built.items()}
-        except NODE_FAILURES as error:
-            return NodeError.from_exception(context.graph.location(node_id), error)
-    return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -53,6 +53,10 @@ class NodeContext:
         """Run a plan."""
         return collect(frame, self.engine)
 
+    def alone(self) -> NodeContext:
+        """The same for plans that are run by the way, such as those without rows that tell a type."""
+        return self
+
     def sink(self, frame: pl.LazyFrame, to_file: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:
         """Run a plan and write its rows. Only the streaming engine has lazy sinks: another one collects first."""
         rows = frame if self.engine == "streaming" else self.collect(frame).lazy()
@@ -90,6 +94,10 @@ class BundledContext(NodeContext):
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
         """Run a plan together with those of the bundle."""
         return super().collect(frame) if self.rendezvous is None else self.rendezvous.collect(frame)
+
+    def alone(self) -> NodeContext:
+        """See `NodeContext.alone`."""
+        return replace(self, rendezvous=None)
 
     def sink(self, frame: pl.LazyFrame, to_file: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:
         """Write together with what the bundle collects."""

@@ -17,14 +17,15 @@ from uuid import uuid4
 import polars as pl
 
 from flowfile_dagster.contract.node_type import NODE_FAILURES, Source, Trait
-from flowfile_dagster.engine.assembly import assemble, find_culprit
+from flowfile_dagster.engine.assembly import assemble
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.engine.context import BundledContext, NodeContext, NodeFrames
+from flowfile_dagster.engine.culprit import Culprits
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
 from flowfile_dagster.engine.rendezvous import Rendezvous
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.admission import Outcome, admit
-from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph, FlowNode
+from flowfile_dagster.flow.graph import FlowGraph, FlowNode
 from flowfile_dagster.flow.wiring import Input
 from flowfile_dagster.plan.node_hash import NodeHashes, explain_miss, recipe_hash
 from flowfile_dagster.plan.order import ordered_nodes
@@ -39,11 +40,6 @@ from flowfile_dagster.store.store import ResultStore
 Members: TypeAlias = Mapping[int, Sequence[Input]]
 #: Whether what is below a node may run, given all results so far.
 Verify: TypeAlias = Callable[[int, Mapping[int, Manifest]], bool]
-
-
-def default_engine(mode: ExecutionMode) -> Engine:
-    """Development keeps every order that an operation defines; performance leaves the choice to Polars."""
-    return "in-memory" if mode == "development" else "auto"
 
 
 def run_segments(
@@ -72,16 +68,23 @@ def run_segments(
         sources: what is known of source files; default: what the store remembers.
 
     Yields:
-        Events for each target, and for each segment that had to run for them, in topological order.
+        Events for each target, and for each segment that had to run for them, in topological order. That a node failed
+        or did not run is told once, however many segments it is in.
     """
     wanted = frozenset(wanted_roots(segments))
     kept = frozenset(segment.root for segment in segments if delivers_table(graph, segment)) & wanted
     sources = sources or source_memory(store.base)
     context = NodeContext(graph, engine=engine, found_schemas=sources.found_types)
-    run = _Run(context, store, ref_key, engines or {}, ordered_nodes(graph, kept), sources.content_hash)
+    ordered = ordered_nodes(graph, kept)
+    run = _Run(context, store, ref_key, engines or {}, ordered, sources.content_hash, Culprits(graph))
     plan = plan_run(graph, segments, targets, run.plan_inputs(), run.context)
+    told: set[tuple[type[NodeEvent], int]] = set()
     for _, stages in groupby(plan.stages, key=_bundle_of):
         for event in run.settle(list(stages), plan.targets):
+            kind = (type(event), event.node_id)
+            if isinstance(event, (NodeFailed, NodeSkipped)) and kind in told:
+                continue
+            told.add(kind)
             is_there = isinstance(event, (NodeComputed, NodeReused))
             if verify is not None and is_there and not verify(event.node_id, run.manifests):
                 run.stopped_by[event.node_id] = event.node_id
@@ -98,6 +101,7 @@ class _Run:
     engines: Mapping[int, Engine]
     ordered: frozenset[int]
     content_hash: Callable[[Path], str]
+    culprits: Culprits
     nonce: str = field(default_factory=lambda: uuid4().hex)
     identities: NodeHashes = field(default_factory=NodeHashes)
     outcomes: dict[int, Outcome] = field(default_factory=dict[int, Outcome])
@@ -185,7 +189,13 @@ class _Run:
             else:
                 yield self._find_or_compute(segment, members, context, is_target=is_target)
         except NODE_FAILURES as error:
-            yield from self._fail(segment, members, error)
+            chosen = self.engines.get(segment.root, self.context.engine)
+            if isinstance(error, pl.exceptions.PanicException) and chosen == "auto" and context.engine != "in-memory":
+                # A fault of Polars, most often of its streaming engine, which nobody asked for by name.
+                in_memory = replace(self.context, engine="in-memory")
+                yield from self._finish(stage, members, in_memory, is_target=is_target)
+            else:
+                yield from self._fail(segment, members, error)
 
     def _finish_together(self, wanted: Sequence[tuple[Stage, Members, bool]], engine: Engine) -> Iterator[NodeEvent]:
         """Compute the segments of a bundle in threads, which wait for each other where plans are run."""
@@ -238,7 +248,9 @@ class _Run:
             yield NodeSkipped(node_id, "the node that it is fused into did not run", is_deliberate=False)
 
     def _fail(self, segment: Segment, members: Members, error: BaseException) -> Iterator[NodeEvent]:
-        found = error if isinstance(error, NodeError) else self._find_culprit(segment, members)
+        found = error if isinstance(error, NodeError) else None
+        if found is None and len(members) > 1:
+            found = self.culprits.find(members, self._stored_frames(segment))
         failure = found or NodeError.from_exception(self.graph.location(segment.root), error)
         culprit = failure.location.node_id
         for node_id in members:
@@ -247,11 +259,6 @@ class _Run:
                 yield NodeFailed(node_id, failure)
             else:
                 yield NodeSkipped(node_id, f"node {culprit}, which is in the same segment, failed", is_deliberate=False)
-
-    def _find_culprit(self, segment: Segment, members: Members) -> NodeError | None:
-        if len(members) == 1:
-            return None
-        return find_culprit(members, self._stored_frames(segment), NodeContext(self.graph))
 
     def _keep(self, root: int, manifest: Manifest) -> None:
         node = self.graph.nodes[root]
@@ -425,12 +432,6 @@ class _Result:
     outputs: Mapping[str, StoredTable]
     open_handles: tuple[str, ...] | None
     written: Written | None
-
-
-def engine_that_runs(segment: Segment, node: FlowNode, engine: Engine) -> Engine:
-    """The engine that is behind a choice: bundles, and sinks where the choice is Polars', run on the streaming one."""
-    is_streamed = segment.bundle is not None or Trait.SINK in node.traits
-    return "streaming" if engine == "auto" and is_streamed else engine
 
 
 def _bundle_of(stage: Stage) -> tuple[str, int]:

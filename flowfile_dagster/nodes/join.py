@@ -27,6 +27,7 @@ from flowfile_dagster.nodes._join_columns import (
     check_names,
     list_side,
     rename_overlap,
+    unused_name,
     working_names,
 )
 
@@ -110,14 +111,18 @@ class Join(NodeType[JoinSettings]):
         left_on, right_on = [names[0][pair.left_col] for pair in pairs], [names[1][pair.right_col] for pair in pairs]
         if how == "right":
             left, right, left_on, right_on = right, left, right_on, left_on
-        joined = left.join(
-            right,
-            left_on=left_on,
-            right_on=right_on,
-            how="left" if how == "right" else "full" if how == "outer" else how,
-            coalesce=False,
-            maintain_order="left_right" if context.keeps_order else "none",
-        )
+        if how in ("full", "outer") and context.keeps_order:
+            places = [unused_name(f"place {side}", {*names[0].values(), *names[1].values()}) for side in range(2)]
+            joined = _full_join_in_order(left, right, left_on, right_on, places)
+        else:
+            joined = left.join(
+                right,
+                left_on=left_on,
+                right_on=right_on,
+                how="left" if how == "right" else "full" if how == "outer" else how,
+                coalesce=False,
+                maintain_order="left_right" if context.keeps_order else "none",
+            )
         return joined.select(column.name for _, column in _output(how, *sides))
 
     def lineage(self, settings: JoinSettings, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:
@@ -126,6 +131,16 @@ class Join(NodeType[JoinSettings]):
             return identity_lineage(output)
         columns = _output(how, *_sides(settings, inputs[0], inputs[1]))
         return {column.name: (ColumnOrigin(number, column.source),) for number, column in columns}
+
+
+def _full_join_in_order(
+    left: pl.LazyFrame, right: pl.LazyFrame, left_on: list[str], right_on: list[str], places: list[str]
+) -> pl.LazyFrame:
+    """The rows of the left side, then the right ones without a match, which Polars' streaming engine mixes although it
+    is asked to keep the order. `places`: names for the numbers of the rows."""
+    left, right = (side.with_row_index(place) for side, place in zip((left, right), places, strict=True))
+    joined = left.join(right, left_on=left_on, right_on=right_on, how="full", coalesce=False)
+    return joined.sort(places, nulls_last=True)
 
 
 def _renamed(frame: pl.LazyFrame, schema: pl.Schema, names: Mapping[str, str]) -> pl.LazyFrame:

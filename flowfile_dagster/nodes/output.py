@@ -118,6 +118,10 @@ class Output(NodeType[OutputSettings]):
     Settings = OutputSettings
     traits = frozenset({Trait.SINK, Trait.PASSTHROUGH})
 
+    def traits_of(self, settings: OutputSettings) -> frozenset[Trait]:
+        is_locking = settings.output_settings.mode != "overwrite"
+        return self.traits | {Trait.EXCLUSIVE} if is_locking else self.traits
+
     def check(self, settings: OutputSettings) -> None:
         file, field = settings.output_settings, "output_settings"
         table = file.table_settings

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
+from uuid import uuid4
 
 import polars as pl
 from pydantic import model_validator
@@ -18,6 +19,7 @@ from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import MaybeSchema, NodeType, Trait
 from flowfile_dagster.contract.settings import NodeSettings
 from flowfile_dagster.errors import SettingsError
+from flowfile_dagster.nodes._join_columns import unused_name
 
 
 class SampleSettings(NodeSettings):
@@ -56,9 +58,15 @@ class Sample(NodeType[SampleSettings]):
             return frame.head(settings.sample_size)
         place = pl.int_range(0, pl.len()).shuffle(seed=settings.seed)
         if settings.sample_method == "random":
-            return frame.filter(place < max(0, settings.sample_size))
-        share = pl.len() * (settings.fraction / 100.0)
-        return frame.filter(place < share.round(mode="half_to_even").cast(pl.Int64))
+            is_drawn = place < max(0, settings.sample_size)
+        else:
+            share = pl.len() * (settings.fraction / 100.0)
+            is_drawn = place < share.round(mode="half_to_even").cast(pl.Int64)
+        # A column of its own, because Polars 1.44 panics where plans share a filter that shuffles; and one name for
+        # each draw, because Polars up to 1.43 takes plans that differ in a seed for the same.
+        draw = uuid4().hex if settings.seed is None else f"drawn by {settings.seed}"
+        drawn = unused_name(draw, context.schema_of(frame))
+        return frame.with_columns(is_drawn.alias(drawn)).filter(drawn).drop(drawn)
 
     def predict(
         self, settings: SampleSettings, inputs: Sequence[MaybeSchema], context: BuildContext

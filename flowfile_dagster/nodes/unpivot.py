@@ -82,7 +82,7 @@ class Unpivot(NodeType[UnpivotSettings]):
         # Polars' own unpivot gives the rows in another order on the streaming engine than in memory.
         return frame.select(
             *(_stack([pl.col(column)] * len(melted)) for column in index),
-            _stack([pl.repeat(column, pl.len()) for column in melted]).alias(VARIABLE),
+            _stack([_repeated(column) for column in melted]).alias(VARIABLE),
             _stack([pl.col(column).cast(dtype) for column in melted]).alias(VALUE),
         )
 
@@ -102,6 +102,11 @@ def _required(settings: UnpivotSettings) -> UnpivotInput:
     if settings.unpivot_input is None:
         raise SettingsError("unpivot_input", "is missing; choose the index and value columns")
     return settings.unpivot_input
+
+
+def _repeated(column: str) -> pl.Expr:
+    """The name of a column once per row: Polars 1.44 panics where it streams the first rows of a `pl.repeat`."""
+    return pl.when(pl.col(column).is_null()).then(pl.lit(column)).otherwise(pl.lit(column))
 
 
 def _stack(columns: list[pl.Expr]) -> pl.Expr:

@@ -73,13 +73,16 @@ def _can_share(graph: FlowGraph, segment: Segment, readers: Sequence[Segment], b
     traits = frozenset[Trait]().union(*(graph.nodes[node_id].traits for node_id in segment.nodes))
     is_plain = segment.reasons == ("fan-out",) and not traits & _NOT_SHARED
     is_free = segment.root not in bundles and not any(reader.root in bundles for reader in readers)
-    is_stored_anyhow = any(_stores_its_input(graph, reader) for reader in readers)
-    return is_plain and is_free and not is_stored_anyhow and len(readers) <= MAX_BUNDLE
+    stays_apart = any(_stays_apart(graph, reader) for reader in readers)
+    return is_plain and is_free and not stays_apart and len(readers) <= MAX_BUNDLE
 
 
-def _stores_its_input(graph: FlowGraph, segment: Segment) -> bool:
-    is_alone = segment.nodes == (segment.root,)
-    return is_alone and passes_input_on(graph.nodes[segment.root]) and delivers_table(graph, segment)
+def _stays_apart(graph: FlowGraph, reader: Segment) -> bool:
+    """Whether a reader holds a lock while its plan runs, for which another one could wait for ever; or delivers just
+    what is shared: that is stored anyhow, and can as well be stored for all."""
+    node = graph.nodes[reader.root]
+    is_shared_itself = reader.nodes == (reader.root,) and passes_input_on(node) and delivers_table(graph, reader)
+    return Trait.EXCLUSIVE in node.traits or is_shared_itself
 
 
 def _are_independent(readers: Sequence[Segment], segments: Mapping[int, Segment], place: Mapping[int, int]) -> bool:

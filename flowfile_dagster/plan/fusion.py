@@ -87,15 +87,18 @@ def _cheap_nodes(graph: FlowGraph, roots: Collection[int]) -> frozenset[int]:
 def _split_dear_fan_outs(graph: FlowGraph, reasons: dict[int, list[Reason]], cheap: frozenset[int]) -> None:
     """Make a root of every node that would be built in more than one segment, unless it is cheap.
 
-    Linear in what is planned: a node's homes are the segments that it is then built in.
+    Linear in what is planned: a node's homes are the segments that it is then built in, its copies how often it would
+    stand in a plan, where 2 is any number above 1.
     """
     segments_of: dict[int, frozenset[int]] = {}
+    copies: dict[int, int] = {}
     for node_id in reversed(list(graph.nodes)):
         readers = [graph.nodes[reader] for reader in graph.consumers[node_id]]
         homes = frozenset[int]().union(*(_homes(reader, reasons, segments_of) for reader in readers))
-        edges = sum(item.node_id == node_id for reader in readers for item in reader.inputs)
-        is_once_only = bool(graph.nodes[node_id].traits & _ONCE_ONLY)
-        if node_id not in reasons and ((len(homes) > 1 and node_id not in cheap) or (edges > 1 and is_once_only)):
+        edges = [reader.node_id for reader in readers for item in reader.inputs if item.node_id == node_id]
+        copies[node_id] = min(2, sum(1 if reader in reasons else copies[reader] for reader in edges))
+        is_doubled = copies[node_id] > 1 and bool(graph.nodes[node_id].traits & _ONCE_ONLY)
+        if node_id not in reasons and (is_doubled or (len(homes) > 1 and node_id not in cheap)):
             reasons[node_id] = ["fan-out"]
         segments_of[node_id] = homes
 

@@ -60,6 +60,25 @@ def test_shared_node_runs_once_for_files_and_stored_results(tmp_path: Path, runs
     assert run.frame(6).height == 3
 
 
+def test_shared_node_runs_once_where_decimals_come_out_of_its_readers(tmp_path: Path, runs: list[int]) -> None:
+    """To know the type of a quotient, a plan without rows is run: it must not take the place of the real one."""
+    prices = pl.DataFrame({"a": [1, 1, 2], "b": [1, 2, 3]}).with_columns(pl.col("b").cast(pl.Decimal(15, 2)))
+    prices.write_parquet(tmp_path / "prices.parquet")
+    source = node(1, "read", {"received_file": {"path": str(tmp_path / "prices.parquet"), "file_type": "parquet"}})
+    readers = [formula(3, 2, "c", "[b] / [b]"), formula(4, 2, "c", "[b] * [b]"), formula(5, 2, "c", "[a]")]
+    run = load_flow(write_flow(tmp_path / "flow.json", [source, UNIQUE, *readers])).run("performance")
+    assert run.is_success
+    assert [rows for rows in runs if rows] == [3]
+
+
+@pytest.mark.parametrize("write_mode", ["append", "create"])
+def test_writers_that_lock_a_folder_do_not_wait_for_each_other(tmp_path: Path, write_mode: str) -> None:
+    writers = [write_file(number, 2, tmp_path / f"{number}.csv", write_mode=write_mode) for number in (3, 4)]
+    run = load_flow(write_flow(tmp_path / "flow.json", [ROWS, UNIQUE, *writers])).run("performance")
+    assert run.is_success
+    assert [pl.read_csv(tmp_path / f"{number}.csv").height for number in (3, 4)] == [3, 3]
+
+
 def test_second_run_finds_everything_and_a_lost_file_is_written_alone(tmp_path: Path, runs: list[int]) -> None:
     files = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
     nodes = [
@@ -87,6 +106,15 @@ def test_failure_in_one_segment_leaves_the_others_their_results(tmp_path: Path, 
     assert str(run.errors[3]).startswith("flow / 3 / formula: ")
     assert pl.read_parquet(target).height == 3
     assert run.frame(5).height == 2
+
+
+def test_failing_node_is_looked_for_once_for_all_segments(tmp_path: Path, runs: list[int]) -> None:
+    bad = node(3, "formula", {"functions": [{"field": {"name": "c", "data_type": "Int64"}, "function": "[t]"}]}, 2)
+    rows = manual(1, {"a": [1, 2], "b": [1, 2], "t": ["1", "x"]}, "Int64", "Int64", "String")
+    readers = [write_file(number, 3, tmp_path / f"{number}.csv") for number in range(4, 8)]
+    run = load_flow(write_flow(tmp_path / "flow.json", [rows, UNIQUE, bad, *readers])).run("performance")
+    assert list(run.errors) == [3]
+    assert len(runs) == 1 + len(readers) + 1, "together, each by itself, and the search"
 
 
 def test_failure_in_the_shared_node_is_told_once(tmp_path: Path) -> None:

@@ -106,3 +106,17 @@ def test_bad_value_in_a_late_row_is_told_as_in_development(tmp_path: Path, entry
     told = first_lines(path, "development")
     assert list(told) == [4 if entry["type"] == "select" else 3]
     assert first_lines(path, "performance") == told
+
+
+def test_several_bad_values_give_one_first_line_whichever_polars_meets_first(tmp_path: Path) -> None:
+    texts = [f"x{number}" for number in range(100_000)]
+    pl.DataFrame({"text": texts}).write_parquet(tmp_path / "bad.parquet")
+    received = {"path": str(tmp_path / "bad.parquet"), "file_type": "parquet"}
+    nodes = [node(1, "read", {"received_file": received}), node(2, "sort", {"sort_input": [{"column": "text"}]}, 1)]
+    path = write_flow(tmp_path / "sales.json", [*nodes, strict_cast(3)])
+    told = {3: "sales / 3 / formula: conversion from `str` to `i64` failed in column 'text'"}
+    assert first_lines(path, "development") == told
+    for engine in ("in-memory", "streaming"):
+        errors = load_flow(path).run("performance", engine=engine).errors
+        assert {node_id: str(error).partition("\n")[0] for node_id, error in errors.items()} == told
+        assert '["x' in str(errors[3])

@@ -18,6 +18,7 @@ from tests.factories import (
     JsonObject,
     fifteen_nodes,
     formula,
+    join,
     manual,
     node,
     read_csv,
@@ -246,6 +247,20 @@ def test_panic_of_polars_is_the_error_of_its_node(load: Load, monkeypatch: pytes
     assert str(run.errors[2]).startswith("shop / 2 / sort: the sky fell\nPanicException: ")
 
 
+def test_panic_of_the_streaming_engine_is_no_failure_where_the_engine_was_not_chosen(tmp_path: Path) -> None:
+    """Polars 1.39 panics at a cross join of columns with nulls, Polars 1.44 at the first rows of a repeat."""
+    rows = manual(1, {"a": [None, *range(60)]})
+    sides: JsonObject = {"left_select": {"select": []}, "right_select": {"select": []}}
+    cross = node(2, "cross_join", {"cross_join_input": sides}, 1, right=1)
+    code = 'output_df = input_df.select(pl.repeat("x", pl.len()).append(pl.repeat("y", pl.len())).alias("b")).head(5)'
+    repeat = node(3, "polars_code", {"polars_code_input": {"polars_code": code}}, 1)
+    writers = [write_file(4, 2, tmp_path / "cross.csv"), write_file(5, 3, tmp_path / "repeat.csv")]
+    run = load_flow(write_flow(tmp_path / "sales.json", [rows, cross, repeat, *writers])).run("performance")
+    assert run.errors == {}
+    assert pl.read_csv(tmp_path / "cross.csv").height == 61 * 61
+    assert pl.read_csv(tmp_path / "repeat.csv")["b"].to_list() == ["x"] * 5
+
+
 def test_interrupt_is_no_failure_of_a_node(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*given: object) -> Any:
         raise KeyboardInterrupt
@@ -333,6 +348,13 @@ def test_volatile_node_runs_whenever_it_is_wanted_and_its_readers_share_one_resu
     assert second.frame(3).equals(second.frame(4))
     assert not second.frame(2).equals(first.frame(2))
     assert flow.run(store=store, targets=[3]).status == {3: "hit"}
+
+
+def test_drawn_rows_are_the_same_on_both_sides_of_a_join_in_one_segment(tmp_path: Path) -> None:
+    drawn = formula(2, 1, "r", "random_int(0, 1000000)")
+    nodes = [manual(1, {"a": list(range(50))}), drawn, formula(3, 2, "c", "1"), join(4, 3, 3, "a")]
+    joined = load_flow(write_flow(tmp_path / "sales.json", nodes)).run("performance").frame(4)
+    assert joined["r"].to_list() == joined["r_right"].to_list()
 
 
 def test_column_without_a_name_can_be_dropped_in_a_fused_segment(load: Load, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from flowfile_dagster.columns.lineage import ColumnOrigin
 from flowfile_dagster.errors import DuplicateColumnError, MissingColumnError, SettingsError
 from flowfile_dagster.nodes import find_node_type
-from tests.nodes.node_case import NodeCase, assert_node, parse_settings, run_node
+from tests.nodes.node_case import LiteralContext, NodeCase, assert_node, parse_settings, run_node
 
 LEFT = pl.DataFrame({"id": [1, 2, None, 2], "v": ["a", "b", "c", "d"]})
 RIGHT = pl.DataFrame({"id": [2, 3, None, 2], "w": [20, 30, 40, 21]})
@@ -55,6 +55,20 @@ def test_join_full_keeps_both_keys_in_place(how: str) -> None:
     result = run_node("join", join(how), LEFT, RIGHT)["output-0"]
     assert result.columns == ["id", "v", "id_right", "w"]
     assert result.height == 8
+
+
+@pytest.mark.parametrize("engine", ["in-memory", "streaming"])
+def test_join_full_gives_left_rows_and_then_unmatched_right_rows_in_order(
+    engine: Literal["in-memory", "streaming"],
+) -> None:
+    left = pl.DataFrame({"id": [number * 7 % 300 for number in range(900)], "v": range(900)})
+    right = pl.DataFrame({"id": [number * 11 % 3000 for number in range(2000)], "w": range(2000)})
+    node, settings = find_node_type("join"), parse_settings("join", join("full"))
+    frame = node.build(settings, [left.lazy(), right.lazy()], LiteralContext())
+    assert isinstance(frame, pl.LazyFrame)
+    rows = frame.collect(engine=engine).rows()
+    assert rows == sorted(rows, key=lambda row: (row[1] is None, row[1] or 0, row[3] or 0))
+    assert {row[1] for row in rows} == {*range(900), None}
 
 
 def test_join_full_with_dropped_keys_leaves_no_helper_column() -> None:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.errors import SettingsError
 from flowfile_dagster.nodes import find_node_type
-from tests.nodes.node_case import NodeCase, assert_node, parse_settings, run_node
+from tests.nodes.node_case import LiteralContext, NodeCase, assert_node, parse_settings, run_node
 
 ROWS = pl.DataFrame({"a": range(5), "b": list("vwxyz")})
 CASES = [
@@ -53,6 +53,31 @@ def test_only_a_draw_without_seed_is_volatile(settings: dict[str, Any], is_drawn
     traits = find_node_type("sample").traits_of(parse_settings("sample", settings))
     assert ({Trait.VOLATILE, Trait.RANDOM} <= traits) is is_drawn
     assert (Trait.VOLATILE in traits) is is_drawn
+
+
+@pytest.mark.parametrize("method", ["random", "random_fraction"])
+def test_random_rows_can_be_read_twice_in_one_plan(method: str) -> None:
+    settings = {"sample_method": method, "sample_size": 2, "fraction": 40, "seed": 7}
+    node, parsed = find_node_type("sample"), parse_settings("sample", settings)
+    frame = node.build(parsed, [ROWS.lazy()], LiteralContext())
+    assert isinstance(frame, pl.LazyFrame)
+    for engine in ("in-memory", "streaming"):
+        assert frame.join(frame, on="a").collect(engine=engine).height == 2
+        first, second = pl.collect_all([frame, frame.select("a")], engine=engine)
+        assert first["a"].to_list() == second["a"].to_list()
+
+
+@pytest.mark.parametrize("seeds", [(7, 8), (7, None), (None, None)])
+def test_draws_of_one_plan_are_independent(seeds: tuple[int | None, int | None]) -> None:
+    rows, node, frames = pl.DataFrame({"a": range(1000)}), find_node_type("sample"), []
+    for seed in seeds:
+        parsed = parse_settings("sample", {"sample_method": "random", "sample_size": 100, "seed": seed})
+        frames.append(node.build(parsed, [rows.lazy()], LiteralContext()))
+    for engine in ("in-memory", "streaming"):
+        first, second = pl.collect_all(frames, engine=engine)
+        assert not first.equals(second)
+        if seeds[0] is not None:
+            assert first.equals(frames[0].collect())
 
 
 def test_negative_number_of_first_rows_is_an_error() -> None:

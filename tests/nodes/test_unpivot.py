@@ -61,6 +61,7 @@ def test_unpivot_row_order_is_the_same_on_the_streaming_engine(width: int) -> No
     expected = rows.unpivot(on=names, index="id")
     assert_frame_equal(result.collect(engine="streaming"), expected)
     assert_frame_equal(result.collect(engine="in-memory"), expected)
+    assert_frame_equal(result.head(5).collect(engine="streaming"), expected.head(5))
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,9 @@ def test_each_segment_is_a_step_of_its_own_unless_it_is_collected_with_others(pe
     result = performance.run()
     assert set(result.metadata) == {"formula_3", "group_by_4", "group_by_6"}
     assert result.metadata["formula_3"]["flowfile/engine"] == "streaming"
-    assert performance.run(["group_by_4"]).computed == set()
+    again = performance.run(["group_by_4"])
+    assert again.computed == set()
+    assert "flowfile/engine" not in again.metadata["group_by_4"], "nothing ran"
 
 
 def test_asset_shows_what_is_fused_into_it_and_why_it_ends_there(performance: Project) -> None:
@@ -109,6 +111,26 @@ def test_independent_segments_go_on_after_a_failure(performance: Project) -> Non
     assert set(result.metadata) == {"group_by_4"}
 
 
+def test_failure_of_a_node_that_segments_share_is_told_once(performance: Project) -> None:
+    rows, bad = manual(1, {"a": [1], "b": [1]}), formula(2, 1, "x", 'to_integer("x")')
+    performance.write([rows, bad, group(3, 2), formula(4, 3, "y", "1"), formula(5, 3, "z", "1")])
+    (told,) = performance.run().failures
+    first, *others = told.splitlines()
+    assert "shop / 2 / formula: " in first
+    assert "also failed" not in told
+    assert others.count("not run because of this: nodes 1, 3, 4, 5") == 1
+
+
+def test_step_says_what_it_computes_and_from_how_much_before_it_does(performance: Project) -> None:
+    rows = manual(1, {"a": [1], "b": [1]})
+    performance.write([rows, group(2, 1) | {"setting_input": group(2, 1)["setting_input"] | {"cache_results": True}},
+                       formula(3, 2, "c", "[b]")])  # fmt: skip
+    result = performance.run()
+    size = result.metadata["group_by_2"]["dagster/size_bytes"]
+    logged = [event.user_message for event in performance.instance.all_logs(result.run_id)]
+    assert f"shop: computing formula_3 (formula_3), which reads {size:,} bytes" in logged
+
+
 def test_mode_of_a_run_can_be_chosen_in_the_launchpad(performance: Project) -> None:
     performance.write([manual(1, {"a": [1, 1], "b": [2, 3]}), formula(2, 1, "c", "[a]"), group(3, 2)])
     job = performance.definitions().resolve_implicit_global_asset_job_def()
@@ -131,8 +153,8 @@ def test_changed_source_recomputes_the_segment_that_reads_it(performance: Projec
 
 
 def test_mode_and_engine_are_chosen_by_flow_and_node(project: Project) -> None:
-    for name in ("first", "second"):
-        project.write([manual(1, {"a": [1]}), formula(2, 1, "c", "[a]")], name)
+    for number, name in enumerate(("first", "second")):
+        project.write([manual(1, {"a": [number]}), formula(2, 1, "c", "[a]")], name)
     definitions = build_definitions(
         project.folder,
         overrides={

@@ -86,6 +86,13 @@ def test_flow_may_replace_the_file_that_it_reads(project: Project, tmp_path: Pat
     assert pl.read_csv(data)["a"].to_list() == [2]
 
 
+def test_node_that_reads_an_input_twice_has_each_origin_once(project: Project) -> None:
+    project.write([ROWS, node(2, "union", {}, 1, 1)])
+    spec = project.definitions().resolve_asset_graph().get(dg.AssetKey(["shop", "union_2"]))
+    (origin,) = spec.metadata["dagster/column_lineage"].deps_by_column["a"]
+    assert origin.asset_key == dg.AssetKey(["shop", "manual_input_1"])
+
+
 def test_files_of_one_name_in_different_folders_are_different_sources(project: Project, tmp_path: Path) -> None:
     for index, folder in enumerate(("t1/x/data", "t2/x/data"), 1):
         (tmp_path / folder).mkdir(parents=True)

@@ -88,6 +88,8 @@ def test_random_node_is_never_duplicated(tmp_path: Path) -> None:
     assert plan(tmp_path, nodes)[2].reasons == ("fan-out",)
     both_ways = [nodes[0], nodes[1], join(3, 2, 2, "c")]
     assert plan(tmp_path, both_ways)[2].reasons == ("fan-out",)
+    behind_another = [*nodes[:2], formula(3, 2, "d", "1"), join(4, 3, 3, "c")]
+    assert plan(tmp_path, behind_another)[2].reasons == ("fan-out",)
 
 
 def test_diamond_within_one_segment_stays_fused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from flowfile_dagster import load_flow
 from flowfile_dagster.contract.node_type import Trait
 from tests.conformance.case import HERE, case_names
 from tests.conformance.compare import compare_frame, load_expected
+from tests.factories import formula, join, manual, node, write_flow
 
 
 @pytest.mark.parametrize("engine", ["auto", "streaming"])
@@ -35,6 +36,19 @@ def test_fused_flow_gives_what_its_nodes_give(file_name: str, engine: str, tmp_p
     for key, table in results["performance"].items():
         verdict = compare_frame(results["development"][key], table, order=orders.get(key, "any"))
         assert verdict["verdict"] == "exact", f"node {key}: {verdict}"
+
+
+def test_frame_of_what_only_served_others_has_its_rows_in_order(tmp_path: Path) -> None:
+    left, right = manual(1, {"a": list(range(50, 0, -1))}), manual(2, {"a": [number % 60 for number in range(2000)]})
+    joined, sort = join(3, 1, 2, "a"), {"sort_input": [{"column": "a"}]}
+    pivoted = {"index_columns": ["a"], "pivot_column": "a_right", "value_col": "a_right", "aggregations": ["count"]}
+    columns = {"groupby_input": {"agg_cols": [{"old_name": "a", "agg": "groupby"}]}}
+    nodes = [left, right, joined, formula(4, 3, "b", "1"), node(5, "group_by", columns, 4), node(6, "sort", sort, 5)]
+    nodes += [node(7, "pivot", {"pivot_input": pivoted}, 3), node(8, "sort", sort, 7)]
+    flow = load_flow(write_flow(tmp_path / "flow.json", nodes))
+    expected = flow.run().frame(3)
+    assert flow.run("performance").frame(3).equals(expected)
+    assert flow.run("performance", engine="streaming").frame(3).equals(expected)
 
 
 def flow_is_random(flow: object, node_id: int) -> bool:

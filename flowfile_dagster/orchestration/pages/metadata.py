@@ -48,9 +48,11 @@ def definition_metadata(
     if handle in node.lineage_tables:
         metadata["flowfile/column_lineage"] = dg.MetadataValue.md(node.lineage_tables[handle] + beyond)
     if columns is not None:
+        # A node may read an input twice, and Dagster takes no origin twice.
         metadata[COLUMN_LINEAGE] = dg.TableColumnLineage(
             deps_by_column={
-                column: [dg.TableColumnDep(key, name) for key, name in origins] for column, origins in columns.items()
+                column: [dg.TableColumnDep(key, name) for key, name in dict.fromkeys(origins)]
+                for column, origins in columns.items()
             }
         )
     members = [node] if segment is None or segment.nodes == [node.node_id] else _members(flow, segment)

@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 import dagster as dg
 
 from flowfile_dagster.compile.form import CompiledFlow
+from flowfile_dagster.engine.choice import default_engine, engine_that_runs
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
-from flowfile_dagster.engine.runner import default_engine, engine_that_runs, run_segments
+from flowfile_dagster.engine.runner import run_segments
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph
 from flowfile_dagster.flow.names import node_names
@@ -105,7 +106,8 @@ class FlowStep:
                     if node_id == event.node_id:
                         node, segment = graph.nodes[node_id], by_root[node_id]
                         metadata = pages.render(event, node, segment, handle, key) | used
-                        metadata["flowfile/engine"] = engine_that_runs(segment, node, engines.get(node_id, chosen))
+                        if isinstance(event, NodeComputed):
+                            metadata["flowfile/engine"] = engine_that_runs(segment, node, engines.get(node_id, chosen))
                         yield _result(event, handle, key, metadata, checks.results.get(key, ()), tags.get(node_id))
         yield from checks.judge_alone(lambda node: self._latest(self._ref_key(node.node_id)))
         failures = [*map(str, self._failures), *chain.from_iterable(checks.failures.values())]
@@ -130,8 +132,13 @@ class FlowStep:
             if segment.root in targets:
                 members = " -> ".join(names[node_id] for node_id in segment.nodes)
                 size = sum(self._source_bytes[node_id] for node_id in segment.nodes)
-                text = f"{graph.name}: computing {names[segment.root]} ({members}), which reads files of {size:,} bytes"
+                size += sum(map(self._stored_bytes, segment.inputs))
+                text = f"{graph.name}: computing {names[segment.root]} ({members}), which reads {size:,} bytes"
                 self._context.log.info(text)
+
+    def _stored_bytes(self, node_id: int) -> int:
+        latest = self._latest(self._ref_key(node_id))
+        return sum(table.bytes for table in latest.outputs.values()) if latest else 0
 
     def _ref_key(self, node_id: int) -> Sequence[str]:
         return of_partition(self._specs.ref_key(node_id), self._partition)
