@@ -26,8 +26,11 @@ def performance_segments(
     """Fused in-trees, so that each comes after what it reads. `selected` and `checked` nodes become roots."""
     reasons = _wanted_for_themselves(graph, selected, checked)
     cheap = _cheap_nodes(graph, reasons)
-    _split_dear_fan_outs(graph, reasons, cheap)
-    _keep_what_is_drawn(graph, reasons)
+    settled = 0
+    while settled < len(reasons):  # a root of the one kind can call for one of the other
+        settled = len(reasons)
+        _split_dear_fan_outs(graph, reasons, cheap)
+        _keep_what_is_drawn(graph, reasons)
     place = {node_id: index for index, node_id in enumerate(graph.nodes)}
     segments = {root: _segment(graph, root, reasons, place) for root in graph.nodes if root in reasons}
     bundles = find_bundles(graph, segments)

@@ -92,6 +92,13 @@ def test_random_node_is_never_duplicated(tmp_path: Path) -> None:
     assert plan(tmp_path, behind_another)[2].reasons == ("fan-out",)
 
 
+def test_dear_node_that_a_volatile_one_reads_is_stored_for_both(tmp_path: Path) -> None:
+    drawn = [ROWS, formula(2, 1, "r", "random_int(1, 9)"), join(3, 1, 2, "a")]
+    segments = plan(tmp_path, [*drawn, formula(4, 3, "c", "[a]"), formula(5, 3, "c", "[a]")])
+    assert segments[1].reasons == ("fan-out",)
+    assert segments[2].reasons == ("volatile",)
+
+
 def test_diamond_within_one_segment_stays_fused(tmp_path: Path) -> None:
     nodes = [ROWS, group(2, 1), formula(3, 2, "c", "[b]"), formula(4, 2, "d", "[b]"), join(5, 3, 4, "a")]
     assert list(plan(tmp_path, nodes)) == [5]
