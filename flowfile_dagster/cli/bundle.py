@@ -16,7 +16,7 @@ import polars as pl
 import yaml
 
 from flowfile_dagster.api import Flow, load_flow
-from flowfile_dagster.cli.arguments import add_parameters, add_stores, open_stores, parameters
+from flowfile_dagster.cli.arguments import add_parameters, add_root, add_stores, open_stores, parameters
 from flowfile_dagster.compile.snippet import render_snippet
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.errors import MissingColumnError, SelectionError
@@ -50,6 +50,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("flow", type=Path, help="the flow file")
     parser.add_argument("node", help="id, reference or name of the node")
     add_parameters(parser)
+    add_root(parser)
     add_stores(parser, "the folder or URL where results are; without one, inputs are computed")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the zip file to write")
     parser.add_argument("--sample", type=int, metavar="N", help="only the first N rows of each input")
@@ -66,7 +67,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def execute(options: argparse.Namespace) -> int:
     """Write the bundle."""
     values = parameters(options)
-    flow = load_flow(options.flow, parameters=values)
+    flow = load_flow(options.flow, parameters=values, root=options.root)
     node_id = flow.find_node(options.node)
     _refuse_what_stands_outside(flow, node_id)
     inputs = _inputs(flow, node_id, open_stores(options))
