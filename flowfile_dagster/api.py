@@ -106,13 +106,14 @@ class Flow:
 
         Raises:
             SelectionError: there is no such mode or node.
+            StoreError: the store cannot be used.
         """
         if mode not in ("development", "performance"):
             raise SelectionError(f"{self.name}: mode {mode!r} is not available; use 'development' or 'performance'")
         wanted = None if targets is None else [self.find_node(name) for name in targets]
         run = FlowRun(self, store)
-        for event in run.execute(mode, wanted, engine):
-            run.note(event)
+        for event in run._execute(mode, wanted, engine):
+            run._note(event)
             if on_event is not None:
                 on_event(event)
         return run
@@ -156,7 +157,7 @@ class FlowRun:
         """Whether no node failed."""
         return not self.errors
 
-    def execute(
+    def _execute(
         self,
         mode: ExecutionMode,
         wanted: Sequence[int] | None,
@@ -172,43 +173,48 @@ class FlowRun:
             segments,
             targets,
             self.store,
-            ref_key=self.ref_key,
+            ref_key=self._ref_key,
             engine=chosen,
             sources=self._sources,
         )
 
-    def frame(self, node_id: int, handle: str = "output-0") -> pl.DataFrame:
+    def frame(self, node: int | str, handle: str = "output-0") -> pl.DataFrame:
         """The result of a node; one that was fused is computed now, from the nearest stored results.
+
+        Args:
+            node: its id, reference or name.
+            handle: which of its outputs.
 
         Raises:
             NodeError: the node failed.
-            SelectionError: the node did not run, or has no such output.
+            SelectionError: there is no such node, it did not run, or it has no such output.
         """
+        node_id = self.flow.find_node(node)
         if node_id in self.errors:
             raise self.errors[node_id]
         if self.status.get(node_id) in ("computed", "hit"):
-            node = self.flow.nodes[node_id]
             manifest = self._manifests.get(node_id) or self._compute_fused(node_id)
-            if not manifest.outputs and Trait.SINK in node.traits:
-                return self.frame(node.inputs[0].node_id, node.inputs[0].handle)
+            if not manifest.outputs and Trait.SINK in self.flow.nodes[node_id].traits:
+                written = self.flow.nodes[node_id].inputs[0]
+                return self.frame(written.node_id, written.handle)
             if handle in manifest.outputs:
                 return NodeContext(self.flow.graph).collect(self.store.scan(manifest.outputs[handle]))
         state = self.status.get(node_id, "not part of the run")
         raise SelectionError(f"{self.flow.name}: node {node_id} has no result {handle!r} ({state})")
 
     def _compute_fused(self, node_id: int) -> Manifest:
-        for event in self.execute("performance", [node_id]):
+        for event in self._execute("performance", [node_id]):
             if event.node_id == node_id and isinstance(event, (NodeComputed, NodeReused)):
                 self._manifests[node_id] = event.manifest
             elif isinstance(event, NodeFailed):
                 raise event.error
         return self._manifests[node_id]
 
-    def ref_key(self, node: FlowNode) -> tuple[str, str]:
+    def _ref_key(self, node: FlowNode) -> tuple[str, str]:
         """The key of a node's latest result in the store."""
         return (self.flow.name, self._names[node.node_id])
 
-    def note(self, event: NodeEvent) -> None:
+    def _note(self, event: NodeEvent) -> None:
         """Take an event into account."""
         match event:
             case NodeComputed() | NodeReused():
@@ -218,7 +224,7 @@ class FlowRun:
                         self.status[node_id] = status
                 self._manifests[event.node_id] = event.manifest
                 node = self.flow.nodes[event.node_id]
-                self.store.publish(self.ref_key(node), Ref(event.manifest.node_hash, "output-0"))
+                self.store.publish(self._ref_key(node), Ref(event.manifest.node_hash, "output-0"))
             case NodeFailed():
                 self.status[event.node_id] = "failed"
                 self.errors[event.node_id] = event.error
