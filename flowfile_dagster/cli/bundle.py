@@ -93,7 +93,7 @@ def _refuse_what_stands_outside(flow: Flow, node_id: int) -> None:
     if Trait.SINK in node.traits:
         raise SelectionError(f"{location}: writes a file, which a bundle must not; pack the node before it")
     if Trait.SOURCE in node.traits:
-        raise SelectionError(f"{location}: reads from outside; pass on the flow file and what it reads")
+        raise SelectionError(f"{location}: has no inputs to pack; pass on the flow file and what it reads")
 
 
 def _inputs(flow: Flow, node_id: int, store: ResultStore | None) -> dict[tuple[int, str], pl.DataFrame]:

@@ -126,7 +126,7 @@ def test_redacted_columns_rows_beyond_the_sample_and_canvas_notes_are_nowhere_in
 @pytest.mark.parametrize(
     ("node_id", "arguments", "message"),
     [
-        (1, [], "orders / 1 / read: reads from outside; pass on the flow file and what it reads"),
+        (1, [], "orders / 1 / read: has no inputs to pack; pass on the flow file and what it reads"),
         (3, [], "orders / 3 / formula: its input 2 has no result: orders / 2 / formula: "),
         (4, [], "orders / 4 / output: writes a file, which a bundle must not"),
         (2, ["--redact", "x"], "--redact: column 'x' is not in the input"),
