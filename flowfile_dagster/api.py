@@ -52,7 +52,11 @@ def load_flow(
 
 
 class Flow:
-    """A loaded flow. Loading runs nothing; a node that cannot run says so in `FlowNode.problem`."""
+    """A loaded flow, as `load_flow` gives it. Loading runs nothing.
+
+    Attributes:
+        graph: the nodes, parameters and paths; a node that cannot run says so in `FlowNode.problem`.
+    """
 
     def __init__(self, graph: FlowGraph) -> None:
         self.graph = graph
@@ -134,7 +138,14 @@ class Flow:
 
 
 class FlowRun:
-    """What came of a run. `status` and `errors` are by node id."""
+    """What came of a run, as `Flow.run` gives it.
+
+    Attributes:
+        flow: the flow that ran.
+        status: ``computed``, ``hit`` (found in the store), ``skipped`` or ``failed``, by node id.
+        errors: why nodes failed, by node id.
+        store: where the results are.
+    """
 
     def __init__(self, flow: Flow, store: str | Path | ResultStore | None) -> None:
         self.flow = flow
