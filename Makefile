@@ -100,7 +100,7 @@ endef
 
 .venv/demo.stamp: pyproject.toml | .venv/bin/python
 	@echo "Installing into .venv ..."
-	$(call install,.venv,all,dagster-webserver)
+	$(call install,.venv,all)
 
 .venv/test.stamp: pyproject.toml | .venv/bin/python
 	$(call install,.venv,test)
