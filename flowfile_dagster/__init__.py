@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         NodeError,
         NodeProblem,
         ParameterError,
+        SelectionError,
+        StoreError,
     )
     from flowfile_dagster.orchestration.component import FlowfileComponent
     from flowfile_dagster.orchestration.definitions import build_definitions
@@ -64,7 +66,9 @@ _MODULES = {
     "ParameterError": "errors",
     "RowCount": "engine.checks",
     "ScheduleConfig": "orchestration.project.launch_config",
+    "SelectionError": "errors",
     "StaticPartitions": "orchestration.project.partitions",
+    "StoreError": "errors",
     "TimePartitions": "orchestration.project.partitions",
     "TriggerConfig": "orchestration.project.launch_config",
     "Unique": "engine.checks",
@@ -103,7 +107,9 @@ __all__ = [
     "ParameterError",
     "RowCount",
     "ScheduleConfig",
+    "SelectionError",
     "StaticPartitions",
+    "StoreError",
     "TimePartitions",
     "TriggerConfig",
     "Unique",

@@ -53,7 +53,11 @@ def load_flow(
 
 
 class Flow:
-    """A loaded flow. Loading runs nothing; a node that cannot run says so in `FlowNode.problem`."""
+    """A loaded flow, as `load_flow` gives it. Loading runs nothing.
+
+    Attributes:
+        graph: the nodes, parameters and paths; a node that cannot run says so in `FlowNode.problem`.
+    """
 
     def __init__(self, graph: FlowGraph) -> None:
         self.graph = graph
@@ -107,13 +111,14 @@ class Flow:
 
         Raises:
             SelectionError: there is no such mode or node.
+            StoreError: the store cannot be used.
         """
         if mode not in ("development", "performance"):
             raise SelectionError(f"{self.name}: mode {mode!r} is not available; use 'development' or 'performance'")
         wanted = None if targets is None else [self.find_node(name) for name in targets]
         run = FlowRun(self, store)
-        for event in run.execute(mode, wanted, engine):
-            run.note(event)
+        for event in run._execute(mode, wanted, engine):
+            run._note(event)
             if on_event is not None:
                 on_event(event)
         return run
@@ -124,17 +129,26 @@ class Flow:
         return node_names(self.graph)
 
     def find_node(self, name: int | str) -> int:
-        """The node of this id, reference, or name.
+        """The node of this id, reference, or name; a number that is an id means that node.
 
         Raises:
             SelectionError: the flow has no such node.
         """
+        if isinstance(name, int) and name in self.nodes:
+            return name
         named = {text: node_id for node_id, text in self.names.items()}
         return named[str(name)] if str(name) in named else self.graph.find_node(name)
 
 
 class FlowRun:
-    """What came of a run. `status` and `errors` are by node id."""
+    """What came of a run, as `Flow.run` gives it.
+
+    Attributes:
+        flow: the flow that ran.
+        status: ``computed``, ``hit`` (found in the store), ``skipped`` or ``failed``, by node id.
+        errors: why nodes failed, by node id.
+        store: where the results are.
+    """
 
     def __init__(self, flow: Flow, store: str | Path | ResultStore | None) -> None:
         self.flow = flow
@@ -157,7 +171,7 @@ class FlowRun:
         """Whether no node failed."""
         return not self.errors
 
-    def execute(
+    def _execute(
         self,
         mode: ExecutionMode,
         wanted: Sequence[int] | None,
@@ -173,52 +187,57 @@ class FlowRun:
             segments,
             targets,
             self.store,
-            ref_key=self.ref_key,
+            ref_key=self._ref_key,
             engine=chosen,
             sources=self._sources,
         )
 
-    def frame(self, node_id: int, handle: str = "output-0") -> pl.DataFrame:
+    def frame(self, node: int | str, handle: str = "output-0") -> pl.DataFrame:
         """The result of a node; one that was fused, or stored in open order, is computed now from what is stored.
+
+        Args:
+            node: its id, reference or name.
+            handle: which of its outputs.
 
         Raises:
             NodeError: the node failed.
-            SelectionError: the node did not run, or has no such output.
+            SelectionError: there is no such node, it did not run, or it has no such output.
         """
+        node_id = self.flow.find_node(node)
         if node_id in self.errors:
             raise self.errors[node_id]
         if self.status.get(node_id) in ("computed", "hit"):
-            node = self.flow.nodes[node_id]
             manifest = self._manifests.get(node_id)
-            if manifest is None or self._is_of_open_order(node, manifest):
+            if manifest is None or self._is_of_open_order(node_id, manifest):
                 manifest = self._compute_alone(node_id)
-            if not manifest.outputs and Trait.SINK in node.traits:
-                return self.frame(node.inputs[0].node_id, node.inputs[0].handle)
+            if not manifest.outputs and Trait.SINK in self.flow.nodes[node_id].traits:
+                written = self.flow.nodes[node_id].inputs[0]
+                return self.frame(written.node_id, written.handle)
             if handle in manifest.outputs:
                 return NodeContext(self.flow.graph).collect(self.store.scan(manifest.outputs[handle]))
         state = self.status.get(node_id, "not part of the run")
         raise SelectionError(f"{self.flow.name}: node {node_id} has no result {handle!r} ({state})")
 
-    def _is_of_open_order(self, node: FlowNode, manifest: Manifest) -> bool:
+    def _is_of_open_order(self, node_id: int, manifest: Manifest) -> bool:
         """Whether a result that only served others lacks the order that it has in development, and can be had again."""
-        if manifest.is_ordered or Trait.SINK in node.traits:
-            return False
         nodes = self.flow.nodes
-        return not any(Trait.VOLATILE in nodes[above].traits for above in self.flow.graph.ancestors([node.node_id]))
+        if manifest.is_ordered or Trait.SINK in nodes[node_id].traits:
+            return False
+        return not any(Trait.VOLATILE in nodes[above].traits for above in self.flow.graph.ancestors([node_id]))
 
     def _compute_alone(self, node_id: int) -> Manifest:
-        for event in self.execute("performance", [node_id]):
+        for event in self._execute("performance", [node_id]):
             if event.node_id == node_id and isinstance(event, (NodeComputed, NodeReused)):
                 self._manifests[node_id] = event.manifest
             elif isinstance(event, NodeFailed):
                 raise event.error
         return self._manifests[node_id]
 
-    def ref_key(self, node: FlowNode) -> tuple[str, str]:
+    def _ref_key(self, node: FlowNode) -> tuple[str, str]:
         """The key of a node's latest result in the store."""
         return (self.flow.name, self._names[node.node_id])
 
-    def note(self, event: NodeEvent) -> None:
+    def _note(self, event: NodeEvent) -> None:
         """Take an event into account."""
         match event:
             case NodeComputed() | NodeReused():
@@ -235,7 +254,7 @@ class FlowRun:
 
     def _publish(self, node_id: int, manifest: Manifest) -> None:
         try:
-            self.store.publish(self.ref_key(self.flow.nodes[node_id]), Ref(manifest.node_hash, "output-0"))
+            self.store.publish(self._ref_key(self.flow.nodes[node_id]), Ref(manifest.node_hash, "output-0"))
         except StoreError as error:
             self._fail(node_id, NodeError.from_exception(self.flow.graph.location(node_id), error))
 

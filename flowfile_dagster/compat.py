@@ -1,4 +1,4 @@
-"""Facts about the installed packages; the only reader of a version number."""
+"""What the installed packages are: their versions, as far as results depend on them, and the node types they bring."""
 
 from __future__ import annotations
 

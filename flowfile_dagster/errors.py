@@ -260,4 +260,4 @@ class StoreError(FlowfileDagsterError):
 
 
 class SelectionError(FlowfileDagsterError):
-    """A selection names a node that the flow does not have."""
+    """What was asked for is not there: a node, an output, a result, a mode, a test."""

@@ -1,7 +1,7 @@
 """The command line: joins the commands, and turns errors into exit codes.
 
-Exit codes: 0 success; 1 a node failed or cannot run, or two results differ; 2 the command or a
-flow file is not usable.
+Exit codes: 0 success; 1 the answer is bad: a node, check or test failed, results differ, a change breaks something, a
+store is damaged; 2 there is no answer: the command, a flow file or a folder is not usable.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Arguments that several commands have: values for parameters, and the stores of results."""
+"""Arguments that several commands have: values for parameters, where paths stand, and the stores of results."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from pathlib import Path
 
 from flowfile_dagster.errors import ParameterError, StoreError
 from flowfile_dagster.store.store import ResultStore
@@ -34,6 +35,11 @@ def row_count(text: str) -> int:
     if not (text.isascii() and text.isdecimal()):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of rows; write 0 or more")
     return int(text)
+
+
+def add_root(parser: argparse.ArgumentParser) -> None:
+    """Register ``--root``."""
+    parser.add_argument("--root", type=Path, help="the folder that relative paths in flows stand under")
 
 
 def add_stores(parser: argparse.ArgumentParser, help_text: str, *, is_required: bool = False) -> None:

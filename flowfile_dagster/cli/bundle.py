@@ -17,7 +17,7 @@ import polars as pl
 import yaml
 
 from flowfile_dagster.api import Flow, load_flow
-from flowfile_dagster.cli.arguments import add_parameters, add_stores, open_stores, parameters, row_count
+from flowfile_dagster.cli.arguments import add_parameters, add_root, add_stores, open_stores, parameters, row_count
 from flowfile_dagster.columns.dtypes import without_categories
 from flowfile_dagster.compile.snippet import render_snippet
 from flowfile_dagster.contract.node_type import Trait
@@ -52,6 +52,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("flow", type=Path, help="the flow file")
     parser.add_argument("node", help="id, reference or name of the node")
     add_parameters(parser)
+    add_root(parser)
     add_stores(parser, "the folder or URL where results are; without one, inputs are computed")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the zip file to write")
     parser.add_argument("--sample", type=row_count, metavar="N", help="only the first N rows of each input")
@@ -70,7 +71,7 @@ def execute(options: argparse.Namespace) -> int:
     if options.output.resolve() == options.flow.resolve():
         raise SelectionError(f"-o: {options.output} is the flow file, which would be lost; name a zip file")
     values = parameters(options)
-    flow = load_flow(options.flow, parameters=values)
+    flow = load_flow(options.flow, parameters=values, root=options.root)
     node_id = flow.find_node(options.node)
     _refuse_what_stands_outside(flow, node_id)
     inputs = _inputs(flow, node_id, open_stores(options))
@@ -96,7 +97,7 @@ def _refuse_what_stands_outside(flow: Flow, node_id: int) -> None:
     if Trait.SINK in node.traits:
         raise SelectionError(f"{location}: writes a file, which a bundle must not; pack the node before it")
     if Trait.SOURCE in node.traits:
-        raise SelectionError(f"{location}: reads from outside; pass on the flow file and what it reads")
+        raise SelectionError(f"{location}: has no inputs to pack; pass on the flow file and what it reads")
 
 
 def _inputs(flow: Flow, node_id: int, store: ResultStore | None) -> dict[tuple[int, str], pl.DataFrame]:

@@ -9,9 +9,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from flowfile_dagster.cli.arguments import add_root
 from flowfile_dagster.compile.cache import CompileCache, FlowRequest
 from flowfile_dagster.compile.form import CompiledFlow, CompiledNode
-from flowfile_dagster.errors import NodeLocation
+from flowfile_dagster.errors import FlowFileError, NodeLocation, Problem
 from flowfile_dagster.flow.files import find_flow_files
 
 
@@ -34,21 +35,28 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Register the command."""
     parser = commands.add_parser("check", help="load flows and predict their schemas, without running anything")
     parser.add_argument("paths", nargs="+", type=Path, help="flow files, or folders to search for them")
-    parser.add_argument("--root", type=Path, help="the folder that relative paths in flows stand under")
+    add_root(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(execute=execute)
 
 
 def execute(options: argparse.Namespace) -> int:
-    """Check every flow; exit code 1 if any has a problem."""
-    reports = check_flows([path for given in options.paths for path in find_flow_files(given)], options.root)
+    """Check every flow; exit code 1 if any has a problem.
+
+    Raises:
+        FlowFileError: there is no flow file at all.
+    """
+    paths = [path for given in options.paths for path in find_flow_files(given)]
+    if not paths:
+        raise FlowFileError(", ".join(map(str, options.paths)), [Problem("", "there is no flow file")])
+    reports = check_flows(paths, options.root)
     if options.json:
         print(json.dumps([asdict(report) for report in reports], indent=2, ensure_ascii=False))
     else:
         print("\n".join(_render(report) for report in reports))
         clean = sum(report.is_clean for report in reports)
         print(f"{clean} of {len(reports)} flows are ready to run")
-    return 0 if reports and all(report.is_clean for report in reports) else 1
+    return 0 if all(report.is_clean for report in reports) else 1
 
 
 def check_flows(paths: Sequence[Path], root: Path | None) -> list[FlowReport]:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from flowfile_dagster.api import Flow, load_flow
 from flowfile_dagster.cli.arguments import add_stores, row_count
 from flowfile_dagster.engine.difference import RowDifference, TableDifference, compare_tables
@@ -91,7 +93,7 @@ def _known(history: Sequence[Ref]) -> str:
     return f"results, the newest first: {', '.join(shown)}"
 
 
-def _scan(store: ResultStore, ref: Ref, handle: str) -> Any:
+def _scan(store: ResultStore, ref: Ref, handle: str) -> pl.LazyFrame:
     manifest = store.look_up(ref.node_hash)
     if manifest is None:
         raise SelectionError(f"result {ref.node_hash[:_SHORT]} is no longer in {store.location}")

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from flowfile_dagster.cli.arguments import add_root
 from flowfile_dagster.errors import FlowFileError, Problem
 from flowfile_dagster.lineage.columns import ColumnId
 from flowfile_dagster.lineage.page import render_page
@@ -24,7 +25,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--html", type=Path, metavar="FILE", help="write the graph as a page that can be clicked through"
     )
-    parser.add_argument("--root", type=Path, help="the folder that relative paths in flows stand under")
+    add_root(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(execute=execute)
 

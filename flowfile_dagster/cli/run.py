@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flowfile_dagster.api import Flow, FlowRun, load_flow
-from flowfile_dagster.cli.arguments import add_parameters, add_stores, open_stores, parameters
+from flowfile_dagster.cli.arguments import add_parameters, add_root, add_stores, open_stores, parameters
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
 
 
@@ -24,8 +24,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--engine", choices=["auto", "in-memory", "streaming", "gpu"], help="which of Polars' engines runs the plans"
     )
     add_parameters(parser)
-    parser.add_argument("--select", nargs="+", metavar="NODE", help="ids or references of the nodes that are wanted")
-    parser.add_argument("--root", type=Path, help="the folder that relative paths in the flow stand under")
+    parser.add_argument("--select", nargs="+", metavar="NODE", help="ids, references or names of the wanted nodes")
+    add_root(parser)
     add_stores(parser, "keep results in this folder or object store (s3://…), and reuse what is there")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(execute=execute)

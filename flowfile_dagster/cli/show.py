@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from flowfile_dagster.api import Flow, load_flow
+from flowfile_dagster.cli.arguments import add_root
 from flowfile_dagster.columns.schema import schema_to_json
 from flowfile_dagster.contract.node_type import Trait
-from flowfile_dagster.flow.names import node_names
 from flowfile_dagster.plan.fusion import performance_segments
 
 
@@ -18,7 +18,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Register the command."""
     parser = commands.add_parser("show", help="print nodes, inputs and predicted columns of a flow")
     parser.add_argument("flow", type=Path, help="the flow file")
-    parser.add_argument("--root", type=Path, help="the folder that relative paths in the flow stand under")
+    add_root(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(execute=execute)
 
@@ -36,7 +36,7 @@ def execute(options: argparse.Namespace) -> int:
 
 def describe_segments(flow: Flow) -> list[dict[str, Any]]:
     """The segments of performance mode as JSON values, in topological order."""
-    names = node_names(flow.graph)
+    names = flow.names
     return [
         {
             "root": names[segment.root],
@@ -50,7 +50,7 @@ def describe_segments(flow: Flow) -> list[dict[str, Any]]:
 
 def describe(flow: Flow) -> list[dict[str, Any]]:
     """Every node as JSON values, in topological order."""
-    names = node_names(flow.graph)
+    names = flow.names
     return [
         {
             "node_id": node.node_id,

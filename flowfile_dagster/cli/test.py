@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from flowfile_dagster.cli.arguments import add_root
 from flowfile_dagster.errors import SelectionError
 from flowfile_dagster.testing.cases import tests_path
 from flowfile_dagster.testing.runner import FlowTestResult, find_tests
@@ -15,7 +16,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Register the command."""
     parser = commands.add_parser("test", help="run the tests in the .tests.yaml files beside flows")
     parser.add_argument("paths", nargs="+", type=Path, help="flow files, or folders to search for them")
-    parser.add_argument("--root", type=Path, help="the folder that relative paths in flows stand under")
+    add_root(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(execute=execute)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from flowfile_dagster.columns.dtypes import check_type_name
 
@@ -137,4 +137,4 @@ class NamedColumn(SettingsBlock):
     """A column with a declared type name."""
 
     name: str
-    data_type: str = Field(default="String")
+    data_type: str = "String"

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from flowfile_dagster.errors import FlowFileError, Problem
 from flowfile_dagster.flow.text import FlowText
+from flowfile_dagster.flow.text_problem import node_id_in
 
 ParameterType: TypeAlias = Literal["string", "integer", "float", "boolean", "enum"]
 #: The canvas ends here, in pixels from its origin: the editor is far from it, and floats can still compute with it.
@@ -197,10 +198,8 @@ def _problem(text: FlowText, item: Any) -> Problem:
     location = tuple(item["loc"])
     node_id, line = None, None
     if len(location) > 1 and location[0] == "nodes" and isinstance(location[1], int):
-        entry = text.data["nodes"][location[1]]
-        raw_id = entry.get("id") if isinstance(entry, dict) else None
-        node_id = raw_id if isinstance(raw_id, int) else None
-        line = text.node_lines[location[1]] if location[1] < len(text.node_lines) else None
+        node_id = node_id_in(text.data["nodes"][location[1]])
+        line = _line(text, location[1])
     return Problem(field_path(location) or "top level", explain_validation(item), node_id, line)
 
 

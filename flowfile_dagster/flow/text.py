@@ -90,7 +90,8 @@ def _check_suffix(path: Path) -> str:
             f"Flowfile's own converter, `flowfile-migrate {path.name}`, or open it in Flowfile and save it as YAML",
             None,
         )
-    if suffix not in (*_YAML_SUFFIXES, ".json"):
+    # What is no file is told by `_read_bytes`: its name is not what is wrong.
+    if suffix not in (*_YAML_SUFFIXES, ".json") and os.path.isfile(path):  # noqa: PTH113  unlike is_file, never raises
         shown = f"has the extension {path.suffix!r}" if suffix else "has no extension"
         raise TextProblem(f"{shown}; a flow file ends in .yaml, .yml or .json", None)
     return suffix

@@ -67,6 +67,6 @@ def quote(text: str, limit: int = 60) -> str:
 
 
 def node_id_in(element: object) -> int | None:
-    """The id that an element of ``nodes`` states, as far as it has been read."""
+    """The id that an element of ``nodes`` states, as far as it has been read; None for what is no id."""
     node_id = element.get("id") if isinstance(element, dict) else None
     return node_id if type(node_id) is int else None

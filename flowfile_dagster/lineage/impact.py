@@ -42,7 +42,7 @@ class Use:
 class Impact:
     """The difference of two states.
 
-    Args:
+    Attributes:
         uses: every change that does not follow from another, with the nodes that use the column.
         failures: nodes that fail now and use none of these columns, with the cause.
         orphans: readers of files that no flow writes any more.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import TypeAlias
 
 import polars as pl
 
@@ -22,7 +23,7 @@ from flowfile_dagster.flow.resolve import read_graph
 from flowfile_dagster.lineage.columns import ColumnGraph, ColumnId, NodeId, connect, flow_columns
 
 #: What a reader will find, from what it finds now (None: nothing) and from what the writer delivers.
-Reading = Callable[[NodeId, pl.Schema | None, NodeId, pl.Schema], pl.Schema]
+Reading: TypeAlias = Callable[[NodeId, pl.Schema | None, NodeId, pl.Schema], pl.Schema]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from flowfile_dagster.engine.preview import markdown_cell
 from flowfile_dagster.lineage.columns import ColumnGraph, ColumnId, NodeId, Trace
@@ -13,7 +14,7 @@ SHOWN_NODES = 6
 MAX_BYTES = 8 * 1024
 
 #: The name of a node, as the reader of the table knows it.
-NodeName = Callable[[NodeId], str]
+NodeName: TypeAlias = Callable[[NodeId], str]
 
 
 def lineage_table(graph: ColumnGraph, columns: Sequence[ColumnId] | None, name: NodeName) -> str:

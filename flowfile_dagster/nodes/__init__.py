@@ -28,7 +28,7 @@ def find_node_type(name: str, *, is_user_defined: bool = False) -> NodeType[Any]
 
     `is_user_defined`: the name is that of a custom node, which only a third party's type can stand for, never ours.
 
-    `name` is only looked up in the listing of this folder and of the entry points, never handed to the importer.
+    Only a name that is in the listing of this folder or of the entry points is ever handed to the importer.
     """
     from flowfile_dagster.nodes._unsupported import Unsupported
 
@@ -38,13 +38,12 @@ def find_node_type(name: str, *, is_user_defined: bool = False) -> NodeType[Any]
             f"custom node {name!r} is not installed: install the package that provides it "
             "(entry-point group 'flowfile_dagster.nodes')",
         )
-    for known in node_type_names():
-        if known == name:
-            try:
-                return _load(known)
-            except Exception as error:  # noqa: BLE001  a third party's package must not take down the flow
-                return Unsupported(name, f"node type {name!r} cannot be loaded: {type(error).__name__}: {error}")
-    return Unsupported(name)
+    if name not in node_type_names():
+        return Unsupported(name)
+    try:
+        return _load(name)
+    except Exception as error:  # noqa: BLE001  a third party's package must not take down the flow
+        return Unsupported(name, f"node type {name!r} cannot be loaded: {type(error).__name__}: {error}")
 
 
 def _load(name: str) -> NodeType[Any]:

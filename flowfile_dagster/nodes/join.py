@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import polars as pl
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from flowfile_dagster.columns.dtypes import generic_group
 from flowfile_dagster.columns.lineage import ColumnLineage, ColumnOrigin, identity_lineage
@@ -75,7 +75,7 @@ class JoinSettings(NodeSettings):
     """Settings of `Join`."""
 
     join_input: JoinInput
-    auto_generate_selection: bool = Field(default=True)
+    auto_generate_selection: bool = True
 
 
 class Join(NodeType[JoinSettings]):

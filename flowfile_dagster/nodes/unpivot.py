@@ -8,7 +8,7 @@ value that the common type cannot hold is an error, where Flowfile makes it null
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import polars as pl
 from polars import selectors as cs
@@ -21,7 +21,7 @@ from flowfile_dagster.errors import DataError, DuplicateColumnError, SettingsErr
 from flowfile_dagster.nodes._columns import common_dtype, require_columns
 
 VARIABLE, VALUE = "variable", "value"
-TypeSelector = Literal["float", "all", "date", "numeric", "string"]
+TypeSelector: TypeAlias = Literal["float", "all", "date", "numeric", "string"]
 _SELECTORS: dict[TypeSelector, Callable[[], cs.Selector]] = {
     "float": cs.float,
     "all": cs.all,

@@ -9,7 +9,7 @@ Not kept: ties of `order_by` stay in input order, and a function without a meani
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import polars as pl
 from pydantic import Field, model_validator
@@ -23,7 +23,7 @@ from flowfile_dagster.nodes._columns import require_columns
 from flowfile_dagster.nodes._operand_types import check_operand, widen_decimal
 from flowfile_dagster.nodes._sort_keys import SortKey
 
-WindowFunctionName = Literal[
+WindowFunctionName: TypeAlias = Literal[
     "rolling_sum",
     "rolling_mean",
     "rolling_min",

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from flowfile_dagster.store.blobs import BLOBS, blob_name
 from flowfile_dagster.store.files import FileFacts, StoreFiles
@@ -27,7 +27,7 @@ from flowfile_dagster.store.store import ResultStore
 DEFAULT_GRACE = 3600.0
 
 #: ``leftover``: a temporary file, data that nothing names, a manifest that cannot be used.
-Reason = Literal["age", "bytes", "count", "leftover"]
+Reason: TypeAlias = Literal["age", "bytes", "count", "leftover"]
 
 #: What the store names so. Nothing else below its folders is touched: a project may keep its sources in a `data`, too.
 _OWN_NAMES = re.compile(

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from flowfile_dagster.api import Flow, FlowRun, load_flow
 from flowfile_dagster.contract.node_type import NODE_FAILURES, Trait
 from flowfile_dagster.engine.collect import collect
-from flowfile_dagster.errors import FlowfileDagsterError, NodeProblem, SelectionError
+from flowfile_dagster.errors import FlowfileDagsterError, SelectionError
 from flowfile_dagster.flow.files import find_flow_files
 from flowfile_dagster.flow.graph import FlowGraph
+from flowfile_dagster.flow.outside import sources_of
 from flowfile_dagster.testing.cases import ExpectedRows, FlowTestCase, Rows, read_cases, tests_path
 from flowfile_dagster.testing.difference import find_differences
 from flowfile_dagster.testing.fixtures import read_rows, with_fixtures
@@ -118,12 +118,7 @@ def _output(flow: Flow, name: str, rows: ExpectedRows) -> tuple[int, str]:
 def _refuse_sources(graph: FlowGraph, wanted: list[int]) -> None:
     """A test must not depend on what a source holds today."""
     for node_id in sorted(graph.ancestors(wanted)):
-        node = graph.nodes[node_id]
-        try:
-            settings: Any = node.settings
-            sources = node.kind.sources(settings, graph) if node.can_run else ()
-        except (OSError, NodeProblem):
-            sources = ()
+        sources = sources_of(graph.nodes[node_id], graph)
         if sources:
             cause = f"reads {sources[0].uri}; say in `given` what it delivers in the test"
             raise SelectionError(f"{graph.location(node_id)}: {cause}")

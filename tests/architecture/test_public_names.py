@@ -35,7 +35,9 @@ def test_public_names_are_these() -> None:
         "ParameterError",
         "RowCount",
         "ScheduleConfig",
+        "SelectionError",
         "StaticPartitions",
+        "StoreError",
         "TimePartitions",
         "TriggerConfig",
         "Unique",
@@ -61,4 +63,4 @@ def test_unknown_name_is_an_attribute_error() -> None:
 def test_signatures_are_these() -> None:
     assert list(inspect.signature(flowfile_dagster.load_flow).parameters) == ["path", "parameters", "root"]
     assert list(inspect.signature(flowfile_dagster.Flow.run).parameters)[:4] == ["self", "mode", "targets", "store"]
-    assert list(inspect.signature(flowfile_dagster.FlowRun.frame).parameters) == ["self", "node_id", "handle"]
+    assert list(inspect.signature(flowfile_dagster.FlowRun.frame).parameters) == ["self", "node", "handle"]

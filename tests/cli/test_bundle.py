@@ -163,7 +163,7 @@ def test_output_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, capsy
 @pytest.mark.parametrize(
     ("node_id", "arguments", "message"),
     [
-        (1, [], "orders / 1 / read: reads from outside; pass on the flow file and what it reads"),
+        (1, [], "orders / 1 / read: has no inputs to pack; pass on the flow file and what it reads"),
         (3, [], "orders / 3 / formula: its input 2 has no result: orders / 2 / formula: "),
         (4, [], "orders / 4 / output: writes a file, which a bundle must not"),
         (2, ["--redact", "x"], "--redact: column 'x' is not in the input"),
@@ -182,3 +182,13 @@ def test_bundle_that_cannot_be_says_why(
     assert message in capsys.readouterr().err
     assert not (tmp_path / "node.zip").exists()
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_inputs_are_read_under_the_root_that_is_given(tmp_path: Path, capsys: Capture) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "orders.csv").write_text("n\n1\n")
+    flow = write_flow(tmp_path / "orders.json", [read_csv(1, "orders.csv"), formula(2, 1, "m", "[n] * 2")])
+    assert call("bundle", flow, 2, "--root", data, "-o", tmp_path / "node.zip") == 0
+    assert "does not fail" in capsys.readouterr().out
+    assert call("run", unpacked(tmp_path / "node.zip") / "orders.yaml") == 0

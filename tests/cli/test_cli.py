@@ -64,10 +64,20 @@ def test_check_gives_json(good: Path, broken: Path, capsys: Capture) -> None:
     assert second["error"].startswith(f"{broken}: ")
 
 
-def test_check_of_nothing_is_1(tmp_path: Path, capsys: Capture) -> None:
-    assert call("check", tmp_path) == 1
+def test_check_of_a_folder_without_flows_is_2(tmp_path: Path, capsys: Capture) -> None:
+    assert call("check", tmp_path) == 2
+    assert capsys.readouterr().err == f"{tmp_path}: there is no flow file\n"
+
+
+def test_check_of_a_file_that_is_gone_is_1(tmp_path: Path, capsys: Capture) -> None:
     assert call("check", tmp_path / "gone.json") == 1
     assert "gone.json" in capsys.readouterr().out
+
+
+def test_file_that_cannot_be_written_is_2(good: Path, tmp_path: Path, capsys: Capture) -> None:
+    page = tmp_path / "no such folder" / "lineage.html"
+    assert call("lineage", good, "--html", page) == 2
+    assert capsys.readouterr().err == f"[Errno 2] No such file or directory: '{page}'\n"
 
 
 def test_show_prints_nodes_inputs_and_columns(good: Path, capsys: Capture) -> None:

@@ -9,7 +9,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from flowfile_dagster.contract.chart import Chart
+from flowfile_dagster.contract.chart import Chart, Mark
 from flowfile_dagster.engine.chart import MAX_MARKS, draw_chart
 
 SALES = pl.LazyFrame({"shop": ["a", "b", "a", None], "sold": [1.0, 5.0, 2.0, 9.0], "day": [date(2024, 1, 1)] * 4})
@@ -48,7 +48,13 @@ def test_picture_is_bounded_and_text_cannot_break_it() -> None:
     assert len(shapes(root, "circle")) == MAX_MARKS
 
 
-@pytest.mark.parametrize("frame", [SALES.clear(), SALES.head(1)])
-@pytest.mark.parametrize("mark", ["bar", "line", "point"])
-def test_few_rows_are_drawn_too(frame: pl.LazyFrame, mark: str) -> None:
-    picture(frame, Chart("Few", mark, "day", "sold", "sum"))  # type: ignore[arg-type]
+@pytest.mark.parametrize("rows", [0, 1])
+@pytest.mark.parametrize(("mark", "kind"), [("bar", "rect"), ("point", "circle")])
+def test_few_rows_have_a_mark_each(rows: int, mark: Mark, kind: str) -> None:
+    assert len(shapes(picture(SALES.head(rows), Chart("Few", mark, "day", "sold", "sum")), kind)) == rows
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_line_of_few_rows_has_a_point_each(rows: int) -> None:
+    (line,) = shapes(picture(SALES.head(rows), Chart("Few", "line", "day", "sold", "sum")), "polyline")
+    assert len(line.attrib["points"].split()) == rows

@@ -393,6 +393,18 @@ def test_every_output_has_its_frame_and_its_readers(load: Load) -> None:
         run.frame(2, "output-2")
 
 
+@pytest.mark.parametrize("name", [2, "2", "total", "formula_3", 3])
+def test_frame_is_given_by_id_reference_or_name(load: Load, name: int | str) -> None:
+    nodes = [manual(1, {"a": [1]}), formula(2, 1, "b", "1", node_reference="total"), formula(3, 2, "c", "2")]
+    run = load(*nodes).run()
+    assert run.frame(name)["b"].to_list() == [1]
+
+
+def test_frame_of_a_node_that_is_not_there_is_refused(load: Load) -> None:
+    with pytest.raises(SelectionError, match="no node 'totals'; nodes: 1"):
+        load(manual(1, {"a": [1]})).run().frame("totals")
+
+
 def test_passthrough_stores_no_second_copy(load: Load, store: Path) -> None:
     load(manual(1, {"a": [1]}), node(2, "explore_data", {}, 1), node(3, "gate", GATE, 2)).run(store=store)
     assert len(list(store.rglob("*.arrow"))) == 1

@@ -134,10 +134,15 @@ def test_bomb_is_bounded_in_time_and_memory(name: str, tmp_path: Path) -> None:
     assert int(megabytes) < 500
 
 
-@pytest.mark.parametrize("name", ["flow.json", "flow.yaml"])
+@pytest.mark.parametrize("name", ["flow.json", "flow.yaml", "flows"])
 def test_directory_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / name).mkdir()
     assert str(error_of(tmp_path / name)).endswith(f"{name}: is a directory, not a file")
+
+
+@pytest.mark.parametrize("name", ["flow.json", "flows"])
+def test_what_is_not_there_is_told_whatever_its_name(name: str, tmp_path: Path) -> None:
+    assert str(error_of(tmp_path / name)).endswith(f"{name}: does not exist")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")

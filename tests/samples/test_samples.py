@@ -13,10 +13,11 @@ import yaml
 
 from flowfile_dagster import build_definitions, flowfile_executor, load_flow
 from flowfile_dagster.cli.app import main
+from flowfile_dagster.flow.files import find_flow_files
 
 PROJECT = Path(__file__).parents[2]
 FLOWS = PROJECT / "flows"
-NAMES = sorted(str(path.relative_to(FLOWS)) for path in FLOWS.rglob("*") if path.suffix in (".json", ".yaml"))
+NAMES = sorted(str(path.relative_to(FLOWS)) for path in find_flow_files(FLOWS))
 
 
 @pytest.fixture
@@ -82,6 +83,10 @@ def test_parameters_choose_whom_the_campaign_goes_to(flows: Path) -> None:
     assert main(["run", str(flow), "--param", "country=DE", "--param", "min_spend=250"]) == 0
     audience = pl.read_csv(flows / "out" / "audience_summer_DE.csv")
     assert set(audience["segment"]) == {"gold"}
+
+
+def test_the_tests_of_the_samples_pass(flows: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["test", str(flows)]) == 0, capsys.readouterr().out
 
 
 def test_the_reader_of_a_file_depends_on_its_writer(flows: Path, tmp_path: Path) -> None:

@@ -22,6 +22,10 @@ class FlowOutput:
     """One output of one node, which becomes one asset.
 
     Attributes:
+        place: where the flow stands in the project.
+        flow: the flow as it was compiled.
+        node: what is known of the node before a run.
+        handle: ``output-0``, ``output-1``, …
         history_path: folders, flow and node by the names that they have, or had when their history began.
         segment: what is computed together to make it; None while only the key is asked for.
         url: where the node opens in Flowfile, if that is configured.
@@ -44,9 +48,12 @@ class FlowOutput:
 
 @dataclass(frozen=True)
 class OutputEdges:
-    """What an output is made of: the assets that it depends on, and for each column the columns of those assets.
+    """What an output is made of.
 
-    `beyond`: where the columns of files come from that other flows write, as markdown.
+    Attributes:
+        deps: the assets that it depends on.
+        columns: for each column the columns of those assets; None is opaque.
+        beyond: where the columns of files come from that other flows write, as markdown.
     """
 
     deps: Sequence[dg.AssetKey]

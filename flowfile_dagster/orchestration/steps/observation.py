@@ -4,16 +4,14 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from flowfile_dagster.compile.form import CompiledSegment
 from flowfile_dagster.contract.node_type import Source
-from flowfile_dagster.engine.context import NodeContext
-from flowfile_dagster.errors import NodeProblem
-from flowfile_dagster.flow.graph import FlowGraph, FlowNode
+from flowfile_dagster.flow.graph import FlowGraph
+from flowfile_dagster.flow.outside import sources_of
 from flowfile_dagster.orchestration.project.place import FlowPlace
 from flowfile_dagster.orchestration.specs.sources import OutsideSource
 from flowfile_dagster.orchestration.specs.translator import IO_MANAGER_KEY
@@ -70,7 +68,7 @@ def build_source_assets(
 def _observe(
     key: dg.AssetKey, item: OutsideSource, graph: FlowGraph, memory: FingerprintMemory
 ) -> dg.ObserveResult | None:
-    for source in _sources(graph.nodes[item.node_id], graph):
+    for source in sources_of(graph.nodes[item.node_id], graph):
         if source.identity == item.source.identity and (version := _version(source, memory)) is not None:
             return dg.ObserveResult(asset_key=key, data_version=dg.DataVersion(version), metadata=_size(source))
     return None
@@ -100,7 +98,7 @@ def record_sources(
     versions: dict[dg.AssetKey, str] = {}
     tags: dict[int, dict[str, str]] = {}
     for segment in segments if observed else ():
-        for source in (item for node_id in segment.nodes for item in _sources(graph.nodes[node_id], graph)):
+        for source in (item for node_id in segment.nodes for item in sources_of(graph.nodes[node_id], graph)):
             key = observed.get(source.identity)
             version = None if key is None else versions.get(key) or _version(source, memory)
             if key is None or version is None:
@@ -111,14 +109,6 @@ def record_sources(
             versions[key] = version
             tags.setdefault(segment.root, {})[f"{INPUT_DATA_VERSION_TAG}/{key.to_user_string()}"] = version
     return tags
-
-
-def _sources(node: FlowNode, graph: FlowGraph) -> Sequence[Source]:
-    settings: Any = node.settings
-    try:
-        return node.kind.sources(settings, NodeContext(graph)) if node.can_run else ()
-    except (OSError, NodeProblem):
-        return ()
 
 
 def _version(source: Source, memory: FingerprintMemory) -> str | None:
@@ -134,4 +124,4 @@ def _size(source: Source) -> dict[str, Any]:
 
 def fingerprint_memory(store: ResultStore) -> FingerprintMemory:
     """What is remembered of source files, so that an unchanged one is never read again."""
-    return FingerprintMemory(Path(store.base) / FINGERPRINTS)
+    return FingerprintMemory(store.base / FINGERPRINTS)
