@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 
 from flowfile_dagster import Flow, load_flow
-from flowfile_dagster.api import FlowRun
 from flowfile_dagster.engine.context import NodeContext
 from flowfile_dagster.plan.segments import development_segments
 from flowfile_dagster.plan.sources import fingerprint_sources
@@ -49,12 +48,11 @@ def load(tmp_path: Path) -> Callable[..., Flow]:
 
 def plan(flow: Flow, store: ResultStore, *targets: int) -> RunPlan:
     """The plan for some targets (all by default) as a run on this store would make it."""
-    names = FlowRun(flow, store)
     memory = FingerprintMemory(store.base / "fingerprints")
     context = NodeContext(flow.graph)
 
     def latest(entry: Any) -> Manifest | None:
-        ref = store.latest(names.ref_key(entry))
+        ref = store.latest((flow.name, flow.names[entry.node_id]))
         return None if ref is None else store.find(ref.node_hash)
 
     def fingerprint(entry: Any) -> str:
