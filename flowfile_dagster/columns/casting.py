@@ -1,4 +1,4 @@
-"""Casts that a user asks for in a select (flow format 3.3): never strict, and dates are read from text."""
+"""Casts that a user asks for in a select: never strict, and dates are read from text."""
 
 from __future__ import annotations
 

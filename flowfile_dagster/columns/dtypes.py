@@ -1,4 +1,4 @@
-"""Data type names of flow files, Polars dtypes, and the type groups that nodes decide by (flow format 3)."""
+"""Data type names of flow files, Polars dtypes, and the type groups that nodes decide by."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def parse_dtype(text: str) -> pl.DataType:
 
 
 def generic_group(dtype: pl.DataType) -> GenericGroup:
-    """The group that decides how a basic filter quotes and which join keys fit (flow format 3.2).
+    """The group that decides how a basic filter quotes and which join keys fit.
 
     It looks at the full type text, so every parametrised type (a real Datetime among them) is in group "str".
     """

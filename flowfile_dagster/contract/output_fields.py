@@ -1,4 +1,4 @@
-"""The step common to all nodes: deliver the columns that `output_field_config` asks for (flow format 4.1).
+"""The step common to all nodes: deliver the columns that `output_field_config` asks for.
 
 Existing columns are never cast; a default is text read as the declared type, or the value of a parameter cast to it,
 and null where that cannot be. With `validate_data_types` the declared name must be the column's own type name; for a

@@ -18,7 +18,7 @@ TRUE_WORDS, FALSE_WORDS = ("true", "1", "yes", "on"), ("false", "0", "no", "off"
 
 
 def parse_boolean(text: str) -> bool:
-    """The boolean that a parameter's text stands for (flow format 2.1).
+    """The boolean that a parameter's text stands for.
 
     Raises:
         ValueError: it stands for none; the message says what would be right.
@@ -77,7 +77,7 @@ class OutputField(SettingsBlock):
 
 
 class OutputFieldConfig(SettingsBlock):
-    """Which columns a node must deliver, applied after its own logic (flow format 4.1)."""
+    """Which columns a node must deliver, applied after its own logic."""
 
     enabled: bool = False
     validation_mode_behavior: Literal["select_only", "add_missing", "add_missing_keep_extra", "raise_on_missing"] = (
@@ -100,7 +100,7 @@ class NodeSettings(SettingsBlock):
 
 
 class SelectColumn(SettingsBlock):
-    """One entry of a column list: rename, drop or cast one column (flow format 1.6), slim or long form."""
+    """One entry of a column list: rename, drop or cast one column, slim or long form."""
 
     old_name: str
     new_name: str = ""

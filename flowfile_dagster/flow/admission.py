@@ -1,4 +1,4 @@
-"""Whether a node may run, given what became of its inputs (flow format 6.4)."""
+"""Whether a node may run, given what became of its inputs."""
 
 from __future__ import annotations
 

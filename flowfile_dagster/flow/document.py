@@ -1,6 +1,6 @@
 """The flow document: the envelope of a flow file, validated and immutable, with parameters unresolved.
 
-Source of the rules: flow format 1. Node settings stay plain JSON values here; only node types know their meaning.
+Node settings stay plain JSON values here; only node types know their meaning.
 """
 
 from __future__ import annotations

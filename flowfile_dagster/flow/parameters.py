@@ -1,4 +1,4 @@
-"""Flow parameters: definitions to typed values, and ``${name}`` in settings to text (flow format 2)."""
+"""Flow parameters: definitions to typed values, and ``${name}`` in settings to text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of a flow file, read safely into plain data (flow format 1).
+"""The text of a flow file, read safely into plain data.
 
 Nothing is executed and nothing is opened but a regular file of bounded size. YAML gives what a safe load gives and
 JSON what a strict one gives, with the limits of `text_problem`; the old pickle format is refused unread.

@@ -1,4 +1,4 @@
-"""Edges: from what the file stores twice to one ordered list of inputs per node (flow format 1.7 and 1.8)."""
+"""Edges: from what the file stores twice to one ordered list of inputs per node."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _wire_node(
 
 
 def _left_as_main(slots: list[tuple[int, Slot]], socket: Socket) -> list[tuple[int, Slot]]:
-    """A node that passes its first input on takes an old ``left_input_id`` for the main one (flow io 18)."""
+    """A node that passes its first input on takes an old ``left_input_id`` for the main one."""
     has_main = any(slot == "main" for _, slot in slots)
     if has_main or Trait.PASSTHROUGH not in socket.traits:
         return slots

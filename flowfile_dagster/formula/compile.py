@@ -44,7 +44,7 @@ class _Parsed:
 
 
 def compile_formula(formula: str) -> pl.Expr:
-    """The Polars expression for a formula; no schema is passed, as in Flowfile (flow format 7).
+    """The Polars expression for a formula; no schema is passed, as in Flowfile.
 
     The clock is read here, so formulas that read it are compiled anew every time.
 

@@ -1,4 +1,4 @@
-"""The condition of a basic filter as formula text (flow format 5.2)."""
+"""The condition of a basic filter as formula text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The aggregations of `group_by` and `pivot`, by their names in flow files (flow format 5.13).
+"""The aggregations of `group_by` and `pivot`, by their names in flow files.
 
 Flowfile looks unknown names up among Polars' functions, where some happen to work on one column. Those whose
 meaning is clear are here too; every other name is an error that lists the valid ones.

@@ -1,4 +1,4 @@
-"""The choice of columns that several nodes share: all, a list, or one group of types (flow format 5.4)."""
+"""The choice of columns that several nodes share: all, a list, or one group of types."""
 
 from __future__ import annotations
 

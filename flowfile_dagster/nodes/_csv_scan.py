@@ -1,4 +1,4 @@
-"""Scan delimited text with the types that Flowfile finds, and never lose a value unasked (I/O facts 3.4)."""
+"""Scan delimited text with the types that Flowfile finds, and never lose a value unasked."""
 
 from __future__ import annotations
 

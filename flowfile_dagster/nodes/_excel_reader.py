@@ -1,4 +1,4 @@
-"""Read one sheet of a workbook as Flowfile does, with the engine that the settings lead to (I/O facts 3.6)."""
+"""Read one sheet of a workbook as Flowfile does, with the engine that the settings lead to."""
 
 from __future__ import annotations
 

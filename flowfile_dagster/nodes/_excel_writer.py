@@ -1,4 +1,4 @@
-"""Write one sheet of a workbook (I/O facts 5).
+"""Write one sheet of a workbook.
 
 A workbook that is kept goes through openpyxl, which loses its images and the stored results of formulas.
 """

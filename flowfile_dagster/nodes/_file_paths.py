@@ -1,4 +1,4 @@
-"""How the path texts of readers and writers are understood (I/O facts 3.1, 3.2)."""
+"""How the path texts of readers and writers are understood."""
 
 from __future__ import annotations
 

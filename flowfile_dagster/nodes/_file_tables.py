@@ -1,4 +1,4 @@
-"""The ``table_settings`` object of readers and writers (I/O facts 3 and 5)."""
+"""The ``table_settings`` object of readers and writers."""
 
 from __future__ import annotations
 

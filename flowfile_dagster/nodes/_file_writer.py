@@ -1,4 +1,4 @@
-"""Write a frame to a file so that the old file stays whole until the new one is complete (I/O facts 5)."""
+"""Write a frame to a file so that the old file stays whole until the new one is complete."""
 
 from __future__ import annotations
 

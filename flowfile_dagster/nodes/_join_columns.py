@@ -1,4 +1,4 @@
-"""The column lists of the three joins: what each side delivers, and under which names (flow format 5.22-5.24).
+"""The column lists of the three joins: what each side delivers, and under which names.
 
 A column that is not listed is kept, after the listed ones. A right column whose name a kept left column has gets
 ``_right`` appended until the names differ. Kept on purpose, because later nodes refer to such names: a kept left

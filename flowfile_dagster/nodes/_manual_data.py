@@ -1,4 +1,4 @@
-"""Typed-in data: a list of values per column, built with the declared types (flow format 5.1)."""
+"""Typed-in data: a list of values per column, built with the declared types."""
 
 from __future__ import annotations
 

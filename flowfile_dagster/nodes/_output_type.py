@@ -1,4 +1,4 @@
-"""The type that a formula's result is cast to, as a setting (flow format 3.1)."""
+"""The type that a formula's result is cast to, as a setting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The names of a flow's inputs and outputs (I/O facts 17.1)."""
+"""The names of a flow's inputs and outputs."""
 
 from __future__ import annotations
 

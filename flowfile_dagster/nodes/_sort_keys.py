@@ -1,4 +1,4 @@
-"""The columns to order rows by, as `sort` and `window_functions` have them (flow format 5.8)."""
+"""The columns to order rows by, as `sort` and `window_functions` have them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table that a published flow answers with; delivers its input unchanged (I/O facts 13).
+"""The table that a published flow answers with; delivers its input unchanged.
 
 Kept: `max_rows` and `orientation` shape an HTTP answer only and have no effect on a run.
 """

@@ -1,4 +1,4 @@
-"""Every left row with every right row (flow format 5.23). Left is the main input, right the right input.
+"""Every left row with every right row. Left is the main input, right the right input.
 
 Kept: overlapping right names always get ``_right``, whatever ``auto_generate_selection`` says; ``data_type`` of an
 entry and the other flags do nothing. Rows come left-major. Not kept: dropping all columns of one side gives no rows

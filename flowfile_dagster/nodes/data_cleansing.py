@@ -1,4 +1,4 @@
-"""Repair common faults: nulls, stray characters, white space and case (flow format 5.6).
+"""Repair common faults: nulls, stray characters, white space and case.
 
 First rows that are null in every column go, then columns that are null in every row of the input, then each chosen
 column is cleaned by its type. Types never change. Kept: removing rows and columns ignores the choice of columns, and

@@ -1,4 +1,4 @@
-"""Rename many columns by one rule: prefix, suffix, formula, or the values of the first row (flow format 5.5).
+"""Rename many columns by one rule: prefix, suffix, formula, or the values of the first row.
 
 A formula sees the names as column ``column_name``. Order and types of the columns stay. With the first row the
 result is not known before the data is, so the schema is opaque; that row is removed, whatever the selection.

@@ -1,4 +1,4 @@
-"""Replace a parent-child table by all ancestors and descendants, with rolled-up quantities (flow format 5.19).
+"""Replace a parent-child table by all ancestors and descendants, with rolled-up quantities.
 
 Kept: quantities multiply along a path and add up over paths, without a quantity column every edge counts 1; edges
 with a null end are ignored; ids of integer types stay integers, mixed types become text; a cycle or a null quantity

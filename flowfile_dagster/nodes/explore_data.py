@@ -1,4 +1,4 @@
-"""Charts of a table in the editor; delivers its input unchanged (flow format 5.29).
+"""Charts of a table in the editor; delivers its input unchanged.
 
 Kept: it takes no part in a result. Flowfile's command line leaves these nodes out altogether.
 The editor saves a Graphic Walker specification. Of its charts those are drawn again that have a column along each axis:

@@ -1,4 +1,4 @@
-"""Keep the rows that meet a condition, or send them to two outputs (flow format 5.2).
+"""Keep the rows that meet a condition, or send them to two outputs.
 
 Kept: rows whose condition is null are dropped, in split mode from both outputs; ``contains`` is a regular
 expression; ``ends_with ""`` keeps only empty text; empty text is not null; backslashes in values are escapes.

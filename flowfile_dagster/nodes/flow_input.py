@@ -1,4 +1,4 @@
-"""Where a parent flow hands a table to this one; on its own it serves sample data (I/O facts 17.1).
+"""Where a parent flow hands a table to this one; on its own it serves sample data.
 
 The sample data follow the rules of `manual_input`; without any the frame has no columns.
 """

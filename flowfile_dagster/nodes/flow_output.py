@@ -1,4 +1,4 @@
-"""A table that a parent flow takes from this one; delivers its input unchanged (I/O facts 17.1)."""
+"""A table that a parent flow takes from this one; delivers its input unchanged."""
 
 from __future__ import annotations
 

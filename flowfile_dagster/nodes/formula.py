@@ -1,4 +1,4 @@
-"""Compute columns by formulas, one after the other (flow format 5.3).
+"""Compute columns by formulas, one after the other.
 
 An entry sees the columns of the entries before it; an existing name is overwritten in place, a new one comes last.
 Entries without an expression are skipped. The cast to an output type is strict: a value that does not fit fails.

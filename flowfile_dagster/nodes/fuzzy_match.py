@@ -1,4 +1,4 @@
-"""Pairs of rows whose texts are similar (flow format 5.24). Left is the main input, right the right input.
+"""Pairs of rows whose texts are similar. Left is the main input, right the right input.
 
 Kept: always an inner match, all mappings together; lower-cased comparison, nulls never match; columns in input order,
 keys kept even if the list drops them, one score per mapping named ``<left>_vs_<right>_<type>``; above 100,000,000

@@ -1,4 +1,4 @@
-"""Let the nodes below run only under a condition; the data passes unchanged (flow format 5.27).
+"""Let the nodes below run only under a condition; the data passes unchanged.
 
 A parameter gate compares a flow parameter and needs no data. A formula gate is open if at least one row of the right
 (control) input, else of the main input, fulfils the formula; no rows means closed. With ``else_output`` a closed gate

@@ -1,4 +1,4 @@
-"""Number the connected components of a graph whose edges are the rows (flow format 5.18).
+"""Number the connected components of a graph whose edges are the rows.
 
 Kept: components count from 1 in order of first appearance; a null end connects nothing, and its row gets 0 unless its
 `col_from` is in a component through other rows; mixed types are compared as text; an input column of the output name

@@ -1,4 +1,4 @@
-"""Aggregate rows by key columns (flow format 5.13).
+"""Aggregate rows by key columns.
 
 Kept: keys come first, then the aggregates, however they are mixed in the list; counts are UInt32; a sum of nothing
 is 0 and a concat of nothing is the empty text; without keys the result is one row, for an empty input too; null keys

@@ -1,4 +1,4 @@
-"""Join two tables on equal keys (flow format 5.22). Left is the main input, right the right input.
+"""Join two tables on equal keys. Left is the main input, right the right input.
 
 Kept: unlisted columns stay; kept right keys stand at the end of inner and left joins, left keys at the end of right
 joins; full joins keep both keys apart; semi and anti joins ignore the column lists; ``data_type`` of an entry and the

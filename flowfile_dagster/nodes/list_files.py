@@ -1,4 +1,4 @@
-"""One row per file of a folder (I/O facts 4.1).
+"""One row per file of a folder.
 
 Kept: folders come first, then names without regard to case, across the whole tree; the type filter never removes
 folders; without `include_hidden` the contents of hidden folders are listed all the same; times are local and naive.

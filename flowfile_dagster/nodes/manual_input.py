@@ -1,4 +1,4 @@
-"""Data typed into the flow (flow format 5.1).
+"""Data typed into the flow.
 
 Kept: a value that does not fit the declared type becomes null, a decimal text is cut in an integer column, text
 never becomes a Boolean, an unknown type is String, a `Z` suffix makes a Datetime column UTC-aware.

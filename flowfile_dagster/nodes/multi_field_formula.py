@@ -1,4 +1,4 @@
-"""Apply one formula to many columns at once (flow format 5.4).
+"""Apply one formula to many columns at once.
 
 ``[_CurrentField_]`` is the column, ``[_CurrentFieldName_]`` its name and ``[_CurrentFieldType_]`` its type as text,
 in any case of letters. All results are computed from the input's values, unlike in `formula`. Results replace their

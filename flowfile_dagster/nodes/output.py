@@ -1,4 +1,4 @@
-"""Write the input to a file and deliver it unchanged (I/O facts 5).
+"""Write the input to a file and deliver it unchanged.
 
 Kept: csv has every field in quotes and always a header; the folder must exist; the name is not appended to a folder
 text that already contains it; `fields` is ignored; `new file` replaces.

@@ -1,4 +1,4 @@
-"""Long to wide: one column per distinct value of a column (flow format 5.15).
+"""Long to wide: one column per distinct value of a column.
 
 Kept: a missing combination is 0 for sum and count, null for every other aggregation; columns ascend by the pivot
 column's own type; one aggregation gives ``<value>``, several give ``<value>_<aggregation>``; a null pivot value and

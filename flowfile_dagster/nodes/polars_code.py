@@ -1,4 +1,4 @@
-"""Run Python code on Polars frames (flow format 5.20).
+"""Run Python code on Polars frames.
 
 Kept: the three forms (one function, one expression, a snippet that assigns ``output_df``), the input names and the
 available names. Not kept: the code runs in a step only, never to predict, so the schema is unknown before a run; it is

@@ -1,4 +1,4 @@
-"""Deal the rows at random to several outputs, such as train and test (flow format 5.11).
+"""Deal the rows at random to several outputs, such as train and test.
 
 The rows are shuffled once and cut: each output but the last gets its percentage, rounded half to even, the last gets
 the rest. Kept: outputs are in shuffled order, the same one as in Flowfile for the same seed. Without a seed every run

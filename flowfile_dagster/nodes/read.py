@@ -1,4 +1,4 @@
-"""Read a file, or the files of a folder (I/O facts 3).
+"""Read a file, or the files of a folder.
 
 Kept: types come from a window of rows that grows until the first rows fit; dates are recognised in UTF-8 csv only;
 folders are read recursively, sorted by full path; Excel engines differ in names and types; `fields` is ignored.

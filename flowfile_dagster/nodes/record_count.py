@@ -1,4 +1,4 @@
-"""Count the rows: one row with one column `number_of_records`, UInt32 (flow format 5.25)."""
+"""Count the rows: one row with one column `number_of_records`, UInt32."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Number the rows in a new first column (flow format 5.9).
+"""Number the rows in a new first column.
 
 The number runs through all rows, or anew in each group, in the order of the rows; null is a group of its own.
 Kept: the type is UInt32 (Flowfile predicts UInt64), but Int64 for groups with a negative start.

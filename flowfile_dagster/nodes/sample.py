@@ -1,4 +1,4 @@
-"""Keep some rows: the first ones, a random number, or a random share of them (flow format 5.10).
+"""Keep some rows: the first ones, a random number, or a random share of them.
 
 Rows stay in their order. A random sample keeps the rows whose place in a seeded shuffle of 0..n-1 is low enough, the
 same ones as in Flowfile. Kept: a share of 50 % of 5 rows is 2, because halves are rounded to even; a negative number

@@ -1,9 +1,9 @@
-"""Choose, rename, cast, reorder and drop columns (flow format 5.7).
+"""Choose, rename, cast, reorder and drop columns.
 
 Entries for columns that the input does not have are ignored. Listed columns come first, by ``position`` where it is
 written, then the unlisted ones unless ``keep_missing`` is off. Kept: an entry with a type casts whatever
 ``data_type_change`` says; casts are never strict; ``sorted_by`` sorts nothing; no columns means no rows.
-Not kept: after `record_id` Flowfile casts the number to UInt64 though nobody asked (3.4); here nothing is cast unasked.
+Not kept: after `record_id` Flowfile casts the number to UInt64 though nobody asked; here nothing is cast unasked.
 """
 
 from __future__ import annotations

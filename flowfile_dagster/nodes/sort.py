@@ -1,4 +1,4 @@
-"""Order the rows by one or more columns (flow format 5.8).
+"""Order the rows by one or more columns.
 
 Kept: nulls come first in both directions; any direction but "desc"/"descending" is ascending; an empty list
 passes the input through. A missing column is an error here, where Flowfile notices it only in a later node.

@@ -1,4 +1,4 @@
-"""Query the inputs with SQL, in Polars' dialect (flow format 5.21).
+"""Query the inputs with SQL, in Polars' dialect.
 
 The inputs are the tables ``input_1``, ``input_2``, … in order; no other table, no variable of Python and no file can be
 read. Only SELECT and WITH queries. Not kept: Flowfile refuses words such as CREATE or COPY even inside texts and as

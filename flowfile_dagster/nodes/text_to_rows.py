@@ -1,4 +1,4 @@
-"""Split a text column into several rows (flow format 5.17).
+"""Split a text column into several rows.
 
 Kept: the delimiter is literal and parts are not trimmed; null gives one row with null, "" one row with ""; an empty
 delimiter splits into characters and makes null of ""; a null delimiter in a row makes null of its text. A column that

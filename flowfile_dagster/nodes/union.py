@@ -1,4 +1,4 @@
-"""Put the rows of all inputs below each other (flow format 5.26).
+"""Put the rows of all inputs below each other.
 
 Kept: `mode` has no effect, columns are matched by name in order of first appearance, missing ones are null, and types
 become Polars' common type (Int + Float is Float64, Date + Int is Int64). Not kept: a column that is nested (List,

@@ -1,4 +1,4 @@
-"""Remove duplicate rows (flow format 5.12).
+"""Remove duplicate rows.
 
 Kept: no columns means all columns; "none" removes every row whose key occurs more than once; null equals null.
 Not kept: the rows' order, which Flowfile loses, is that of the input, and "any" keeps the first row.

@@ -1,4 +1,4 @@
-"""Wide to long: columns become rows of `variable` and `value` (flow format 5.16).
+"""Wide to long: columns become rows of `variable` and `value`.
 
 Kept: all rows of the first value column come first, then those of the second, and so on; in data type mode index
 columns of the chosen type are melted too; without value columns the result has no rows and `value` is Null. Not kept: a

@@ -1,4 +1,4 @@
-"""Deliver the main input unchanged, once the right input is complete (flow format 5.28).
+"""Deliver the main input unchanged, once the right input is complete.
 
 The right input's data is discarded. The plan over the main input does not mention the right one: whoever runs the
 node has to run what stands above the right input first.

@@ -1,4 +1,4 @@
-"""Add columns that look at other rows: rolling, running, rank, tile, per-partition aggregates (flow format 5.14).
+"""Add columns that look at other rows: rolling, running, rank, tile, per-partition aggregates.
 
 Kept: with `order_by` the whole result is sorted by it (nulls first; `partition_by` is no part of the sort), but not
 when there are no functions; new columns cannot read each other; an existing name is overwritten in place; "fill_zero"

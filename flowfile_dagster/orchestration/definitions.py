@@ -132,13 +132,15 @@ def _request(path: Path, root: Path | None, config: FlowConfig) -> FlowRequest:
 @contextmanager
 def _paused_garbage_collection() -> Generator[None, None, None]:
     """Thousands of objects that live as long as the process are made at once: looking for garbage among them finds
-    none, neither now, which would double the time, nor later."""
+    none, neither now, which would double the time, nor later. Only the first ones of a process are kept out of later
+    looks: who loads again and again, as tests do, drops what was loaded before."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
+        if gc.get_freeze_count() == 0:
+            gc.freeze()
         if was_enabled:
             gc.enable()
 

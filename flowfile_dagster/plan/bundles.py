@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.flow.graph import FlowGraph
-from flowfile_dagster.plan.segments import Segment, delivers_table, passes_input_on
+from flowfile_dagster.plan.segments import ONCE_ONLY, Segment, delivers_table, passes_input_on
 
 #: Polars plans all of a bundle at once; beyond this number of results storing the shared node is the safer way.
 MAX_BUNDLE = 16
-#: What may not be built several times, even to be computed once: Polars might take the copies for different work.
-_NOT_SHARED = frozenset({Trait.RANDOM, Trait.VOLATILE, Trait.RUNS_USER_CODE, Trait.BARRIER, Trait.SINK})
 
 
 def find_bundles(graph: FlowGraph, segments: Mapping[int, Segment]) -> dict[int, int]:
@@ -71,7 +69,7 @@ def _checks_above(segments: Mapping[int, Segment]) -> dict[int, frozenset[int]]:
 
 def _can_share(graph: FlowGraph, segment: Segment, readers: Sequence[Segment], bundles: Mapping[int, int]) -> bool:
     traits = frozenset[Trait]().union(*(graph.nodes[node_id].traits for node_id in segment.nodes))
-    is_plain = segment.reasons == ("fan-out",) and not traits & _NOT_SHARED
+    is_plain = segment.reasons == ("fan-out",) and not traits & ONCE_ONLY
     is_free = segment.root not in bundles and not any(reader.root in bundles for reader in readers)
     stays_apart = any(_stays_apart(graph, reader) for reader in readers)
     return is_plain and is_free and not stays_apart and len(readers) <= MAX_BUNDLE

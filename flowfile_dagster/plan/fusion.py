@@ -14,10 +14,7 @@ from dataclasses import replace
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
 from flowfile_dagster.plan.bundles import find_bundles, in_bundle_order
-from flowfile_dagster.plan.segments import Reason, Segment
-
-#: A node with one of these is never built twice for one result.
-_ONCE_ONLY = frozenset({Trait.RANDOM, Trait.VOLATILE, Trait.RUNS_USER_CODE, Trait.BARRIER, Trait.SINK})
+from flowfile_dagster.plan.segments import ONCE_ONLY, Reason, Segment
 
 
 def performance_segments(
@@ -81,7 +78,7 @@ def _cheap_nodes(graph: FlowGraph, roots: Collection[int]) -> frozenset[int]:
     """Nodes that do row by row work over columnar files or stored results, without chance or foreign code."""
     cheap: set[int] = set()
     for node in graph.nodes.values():
-        is_plain = Trait.NARROW in node.traits and not node.traits & _ONCE_ONLY
+        is_plain = Trait.NARROW in node.traits and not node.traits & ONCE_ONLY
         if is_plain and all(item.node_id in cheap or item.node_id in roots for item in node.inputs):
             cheap.add(node.node_id)
     return frozenset(cheap)
@@ -100,7 +97,7 @@ def _split_dear_fan_outs(graph: FlowGraph, reasons: dict[int, list[Reason]], che
         homes = frozenset[int]().union(*(_homes(reader, reasons, segments_of) for reader in readers))
         edges = [reader.node_id for reader in readers for item in reader.inputs if item.node_id == node_id]
         copies[node_id] = min(2, sum(1 if reader in reasons else copies[reader] for reader in edges))
-        is_doubled = copies[node_id] > 1 and bool(graph.nodes[node_id].traits & _ONCE_ONLY)
+        is_doubled = copies[node_id] > 1 and bool(graph.nodes[node_id].traits & ONCE_ONLY)
         if node_id not in reasons and (is_doubled or (len(homes) > 1 and node_id not in cheap)):
             reasons[node_id] = ["fan-out"]
         segments_of[node_id] = homes

@@ -17,6 +17,9 @@ Reason: TypeAlias = Literal[
     "sink", "output", "cache_results", "selected", "check", "fan-out", "volatile", "barrier", "node"
 ]
 
+#: A node with one of these is never built twice for one result, not even where Polars would see that it is the same.
+ONCE_ONLY = frozenset({Trait.RANDOM, Trait.VOLATILE, Trait.RUNS_USER_CODE, Trait.BARRIER, Trait.SINK})
+
 
 @dataclass(frozen=True)
 class Segment:
