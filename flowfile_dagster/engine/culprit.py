@@ -39,6 +39,7 @@ class Culprits:
         self, members: Mapping[int, Sequence[Input]], stored: Mapping[int, NodeFrames]
     ) -> NodeError | None:
         frames: dict[int, NodeFrames] = dict(stored)
+        last_reader = {item.node_id: node_id for node_id, inputs in members.items() for item in inputs}
         for node_id, inputs in members.items():
             node = self._context.graph.nodes[node_id]
             try:
@@ -46,4 +47,6 @@ class Culprits:
                 frames[node_id] = {handle: self._context.collect(frame).lazy() for handle, frame in built.items()}
             except NODE_FAILURES as error:
                 return NodeError.from_exception(self._context.graph.location(node_id), error)
+            for source in {item.node_id for item in inputs if last_reader[item.node_id] == node_id}:
+                del frames[source]
         return None
