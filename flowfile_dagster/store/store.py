@@ -25,6 +25,7 @@ from typing import Any
 
 import polars as pl
 
+from flowfile_dagster.errors import StoreError
 from flowfile_dagster.store.blobs import Blobs, LocalBlobs, blob_name
 from flowfile_dagster.store.files import StoreFiles
 from flowfile_dagster.store.fingerprints import VERIFIED
@@ -69,7 +70,7 @@ class ResultStore:
         damages: what `find` found damaged, by node hash.
 
     Raises:
-        StoreError: the URL cannot be used.
+        StoreError: the name is empty, or the URL cannot be used.
         MissingExtraError: the library for the URL is not installed.
     """
 
@@ -81,6 +82,8 @@ class ResultStore:
         options: Mapping[str, Any] | None = None,
         reader: Path | None = None,
     ) -> None:
+        if not str(location).strip():
+            raise StoreError("store", "its name is empty; give the path of a folder, or a URL")
         self.damages: dict[str, Damage] = {}
         self.files: StoreFiles
         self._blobs: Blobs

@@ -178,6 +178,7 @@ def test_run_with_parameters_trims_them_and_splits_at_the_first_equals_sign(tmp_
         (["--param", "m=1"], "good: parameter 'm': is not a parameter of this flow; its parameters: n"),
         (["--param", "n"], "good: parameter 'n': write --param NAME=VALUE"),
         (["--select", "nope"], "good: no node 'nope'; nodes: orders, 2, 3"),
+        (["--store", ""], "store: its name is empty; give the path of a folder, or a URL"),
     ],
 )
 def test_run_with_unusable_options_is_2_and_says_what_would_be_right(
