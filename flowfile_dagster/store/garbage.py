@@ -16,10 +16,11 @@ from itertools import chain
 from pathlib import PurePosixPath
 from typing import Literal, TypeAlias
 
+from flowfile_dagster.errors import StoreError
 from flowfile_dagster.store.blobs import BLOBS, blob_name
 from flowfile_dagster.store.files import FileFacts, StoreFiles
 from flowfile_dagster.store.fingerprints import FINGERPRINTS, SCHEMAS, SETTLING_TIME, VERIFIED, FileMemory
-from flowfile_dagster.store.index import MANIFESTS, DamageError, Manifest, manifest_from_bytes
+from flowfile_dagster.store.index import MANIFESTS, DamageError, Manifest, is_of_later_format, manifest_from_bytes
 from flowfile_dagster.store.local_files import TEMPORARY_SUFFIX
 from flowfile_dagster.store.refs import REFS, key_of_run_ref, ref_from_bytes
 from flowfile_dagster.store.store import ResultStore
@@ -78,7 +79,7 @@ def collect_garbage(store: ResultStore, policy: Policy, *, is_dry_run: bool = Fa
     """Remove what the policy lets go. Readers and writers may be at work meanwhile.
 
     Raises:
-        StoreError: the store cannot be read, or a file cannot be removed.
+        StoreError: the store cannot be read, holds results of a later version, or a file cannot be removed.
     """
     now = time.time()
     oldest_kept = now - policy.grace
@@ -144,8 +145,12 @@ def _look(files: StoreFiles) -> _Snapshot:
 
 
 def _read_manifest(files: StoreFiles, name: str) -> Manifest | None:
+    content = files.read(name) or b""
+    if is_of_later_format(content):
+        cause = "was written by a later version of flowfile-dagster; collect the garbage with that version"
+        raise StoreError(f"{files.location}/{name}", cause)
     try:
-        return manifest_from_bytes(files.read(name) or b"", PurePosixPath(name).stem)
+        return manifest_from_bytes(content, PurePosixPath(name).stem)
     except DamageError:
         return None
 

@@ -107,6 +107,15 @@ def manifest_from_bytes(content: bytes, node_hash: str) -> Manifest | None:
         raise DamageError("it has other fields than a manifest") from None
 
 
+def is_of_later_format(content: bytes) -> bool:
+    """Whether a manifest, if it is one, was written by a later version of this package."""
+    try:
+        version = json.loads(content).get("format")
+    except (ValueError, RecursionError, AttributeError):
+        return False
+    return isinstance(version, int) and version > FORMAT_VERSION
+
+
 def json_checksum(value: Mapping[str, Any]) -> str:
     """sha256 (hex) of the JSON text with sorted keys and no spaces."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

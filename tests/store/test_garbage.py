@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from flowfile_dagster.errors import StoreError
 from flowfile_dagster.store.fingerprints import FingerprintMemory
 from flowfile_dagster.store.garbage import GarbageCollection, Policy, collect_garbage
 from flowfile_dagster.store.index import manifest_name
@@ -87,6 +88,17 @@ def test_without_a_limit_only_leftovers_go(store: ResultStore) -> None:
     assert not lost.exists()
     assert not store.path(unnamed).exists()
     assert numbers(store, (1, 2, 3)) == [1, 2, 3]
+
+
+def test_results_of_a_later_version_are_left_to_it(store: ResultStore) -> None:
+    put(store, 1, age=10_000)
+    path = store.base / manifest_name(put(store, 2, age=10_000))
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), "format": 1000}))
+    os.utime(path, (1, 1))
+    before = sorted(store.base.rglob("*"))
+    with pytest.raises(StoreError, match=rf"^{path}: was written by a later version of flowfile-dagster; collect"):
+        collect(store, 1)
+    assert sorted(store.base.rglob("*")) == before
 
 
 def test_last_results_of_each_asset_are_kept(store: ResultStore) -> None:
