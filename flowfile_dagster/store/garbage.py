@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import PurePosixPath
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 from flowfile_dagster.errors import StoreError
 from flowfile_dagster.store.blobs import BLOBS, blob_name
@@ -27,6 +28,9 @@ from flowfile_dagster.store.store import ResultStore
 
 DEFAULT_GRACE = 3600.0
 
+#: An object store takes some tens of milliseconds for each file that is read or removed.
+_AT_ONCE = 16
+
 #: ``leftover``: a temporary file, data that nothing names, a manifest that cannot be used.
 Reason: TypeAlias = Literal["age", "bytes", "count", "leftover"]
 
@@ -34,6 +38,9 @@ Reason: TypeAlias = Literal["age", "bytes", "count", "leftover"]
 _OWN_NAMES = re.compile(
     rf"{REFS}/.+\.json|{MANIFESTS}/\w\w/\w+\.json|{BLOBS}/\w\w/\w+\.arrow|.+/\.\w+\{TEMPORARY_SUFFIX}"
 )
+
+_Item = TypeVar("_Item")
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -92,10 +99,10 @@ def collect_garbage(store: ResultStore, policy: Policy, *, is_dry_run: bool = Fa
         left = [manifest for name, manifest in snapshot.manifests.items() if name not in gone]
         data = list(_removals_of_data(snapshot.data, left, oldest_data))
         return GarbageCollection((*results, *data), _bytes_kept(snapshot.data, (*results, *data)))
-    removed = [removal for removal in results if store.files.remove(removal.name, oldest_kept)]
+    removed = _remove(store.files, results, oldest_kept)
     again = _look(store.files)
     data = list(_removals_of_data(again.data, again.manifests.values(), oldest_data))
-    removed += [removal for removal in data if store.files.remove(removal.name, oldest_data)]
+    removed += _remove(store.files, data, oldest_data)
     for folder in (FINGERPRINTS, SCHEMAS, VERIFIED):
         FileMemory(store.base / folder).forget_outdated(oldest_kept)
     return GarbageCollection(tuple(removed), _bytes_kept(again.data, removed))
@@ -133,19 +140,30 @@ class _Snapshot:
 def _look(files: StoreFiles) -> _Snapshot:
     listed = chain.from_iterable(map(files.list_files, (REFS, MANIFESTS, BLOBS)))
     facts = {name: found for name, found in listed if _OWN_NAMES.fullmatch(name)}
+    told = [name for name in facts if name.startswith((f"{REFS}/", f"{MANIFESTS}/"))]
     refs: dict[str, str] = {}
     manifests: dict[str, Manifest | None] = {}
-    for name in facts:
-        if name.startswith(f"{REFS}/") and not name.endswith(TEMPORARY_SUFFIX):
-            ref = ref_from_bytes(files.read(name))
+    for name, content in zip(told, _all_at_once(files.read, told)):
+        if name.startswith(f"{MANIFESTS}/"):
+            manifests[name] = _read_manifest(files, name, content or b"")
+        elif not name.endswith(TEMPORARY_SUFFIX):
+            ref = ref_from_bytes(content)
             refs[name] = "" if ref is None else ref.node_hash
-        elif name.startswith(f"{MANIFESTS}/"):
-            manifests[name] = _read_manifest(files, name)
     return _Snapshot(manifests, refs, {name: found for name, found in facts.items() if name.startswith(BLOBS)}, facts)
 
 
-def _read_manifest(files: StoreFiles, name: str) -> Manifest | None:
-    content = files.read(name) or b""
+def _remove(files: StoreFiles, removals: Sequence[Removal], unless_modified_after: float) -> list[Removal]:
+    """Remove files; gives what was removed."""
+    gone = _all_at_once(lambda removal: files.remove(removal.name, unless_modified_after), removals)
+    return [removal for removal, is_gone in zip(removals, gone) if is_gone]
+
+
+def _all_at_once(work: Callable[[_Item], _Answer], items: Sequence[_Item]) -> list[_Answer]:
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="flowfile-gc") as pool:
+        return list(pool.map(work, items))
+
+
+def _read_manifest(files: StoreFiles, name: str, content: bytes) -> Manifest | None:
     if is_of_later_format(content):
         cause = "was written by a later version of flowfile-dagster; collect the garbage with that version"
         raise StoreError(f"{files.location}/{name}", cause)
