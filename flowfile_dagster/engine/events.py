@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.store.index import Manifest
 
@@ -23,13 +24,14 @@ class NodeReused:
 class NodeComputed:
     """The node ran. `why`: what made it miss (``first``, ``settings``, ``source``, ``upstream``, ``version``, …).
 
-    `damage` tells of the stored result where that was there and could not be used.
+    `engine` ran its plan. `damage` tells of the stored result where that was there and could not be used.
     """
 
     node_id: int
     manifest: Manifest
     why: str
     seconds: float
+    engine: Engine
     fused: tuple[int, ...] = ()
     damage: str = ""
 

@@ -18,6 +18,7 @@ import polars as pl
 
 from flowfile_dagster.contract.node_type import NODE_FAILURES, Source, Trait
 from flowfile_dagster.engine.assembly import assemble
+from flowfile_dagster.engine.choice import engine_that_runs
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.engine.context import BundledContext, NodeContext, NodeFrames
 from flowfile_dagster.engine.culprit import Culprits
@@ -145,7 +146,7 @@ class _Run:
                 yield from self._finish_together(wanted, engine)
                 continue
             for stage, members, is_target in wanted:
-                yield from self._finish(stage, members, self.context, is_target=is_target)
+                yield from self._finish(stage, members, replace(self.context, engine=engine), is_target=is_target)
 
     def _prepare(self, stage: Stage) -> Generator[NodeEvent, None, Members | None]:
         """Admit the nodes of a segment; gives those that take part, or None where there is nothing to compute."""
@@ -301,7 +302,8 @@ class _Run:
             is_ordered=segment.root in self.ordered,
         )
         self._keep(segment.root, manifest)
-        return NodeComputed(segment.root, manifest, why, seconds, fused, damage)
+        engine = engine_that_runs(self.graph.nodes[segment.root], context.engine)
+        return NodeComputed(segment.root, manifest, why, seconds, engine, fused, damage)
 
     def _ordered_meanwhile(self, segment: Segment, node_hash: str, *, is_target: bool) -> Manifest | None:
         """The ordered result that another run recorded since this one looked: one of open order must not replace it."""
@@ -368,8 +370,6 @@ class _Run:
 
     def _compute(self, segment: Segment, members: Members, context: NodeContext, *, is_target: bool) -> _Result:
         node, inputs = self.graph.nodes[segment.root], members[segment.root]
-        if context is self.context:
-            context = replace(context, engine=self.engines.get(segment.root, context.engine))
         tables = self._stored_inputs(inputs)
         outputs: dict[str, StoredTable] = {}
         frames: dict[int, NodeFrames] = {}
@@ -418,8 +418,7 @@ class _Run:
     def _write(self, node: FlowNode, frame: pl.LazyFrame, context: NodeContext) -> Written | None:
         """Write a sink's file. Polars' own choice for a sink is the streaming engine, which we name."""
         settings: Any = node.settings
-        engine: Engine = "streaming" if context.engine == "auto" else context.engine
-        node.kind.write(settings, frame, replace(context, engine=engine))
+        node.kind.write(settings, frame, replace(context, engine=engine_that_runs(node, context.engine)))
         target = node.kind.target(settings, self.context)
         if target is None or not target.is_repeatable:
             return None

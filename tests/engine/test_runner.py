@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from flowfile_dagster import Flow, load_flow
+from flowfile_dagster.engine.collect import Engine, collect
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeSkipped
 from flowfile_dagster.errors import NodeError, SelectionError
 from flowfile_dagster.nodes.group_by import GroupBy
@@ -259,6 +260,23 @@ def test_panic_of_the_streaming_engine_is_no_failure_where_the_engine_was_not_ch
     assert run.errors == {}
     assert pl.read_csv(tmp_path / "cross.csv").height == 61 * 61
     assert pl.read_csv(tmp_path / "repeat.csv")["b"].to_list() == ["x"] * 5
+
+
+def test_event_tells_the_engine_that_ran_after_a_panic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engines: list[Engine] = []
+
+    def panic_once(frame: pl.LazyFrame, engine: Engine) -> pl.DataFrame:
+        engines.append(engine)
+        if len(engines) == 1:
+            raise pl.exceptions.PanicException("the sky fell")
+        return collect(frame, engine)
+
+    monkeypatch.setattr("flowfile_dagster.engine.context.collect", panic_once)
+    flow = load_flow(write_flow(tmp_path / "f.json", [manual(1, {"a": [1]}), write_file(2, 1, tmp_path / "x.csv")]))
+    events: list[NodeEvent] = []
+    flow.run("performance", on_event=events.append)
+    assert engines == ["streaming", "in-memory", "streaming"], "once more in memory, whose rows a sink then writes"
+    assert [event.engine for event in events if isinstance(event, NodeComputed)] == ["in-memory"]
 
 
 def test_interrupt_is_no_failure_of_a_node(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:

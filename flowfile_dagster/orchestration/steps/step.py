@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import dagster as dg
 
 from flowfile_dagster.compile.form import CompiledFlow
-from flowfile_dagster.engine.choice import default_engine, engine_that_runs
+from flowfile_dagster.engine.choice import default_engine
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
 from flowfile_dagster.engine.runner import run_segments
@@ -107,7 +107,7 @@ class FlowStep:
                         node, segment = graph.nodes[node_id], by_root[node_id]
                         metadata = pages.render(event, node, segment, handle, key) | used
                         if isinstance(event, NodeComputed):
-                            metadata["flowfile/engine"] = engine_that_runs(segment, node, engines.get(node_id, chosen))
+                            metadata["flowfile/engine"] = event.engine
                         yield _result(event, handle, key, metadata, checks.results.get(key, ()), tags.get(node_id))
         yield from checks.judge_alone(lambda node: self._latest(self._ref_key(node.node_id)))
         failures = [*map(str, self._failures), *chain.from_iterable(checks.failures.values())]
