@@ -71,7 +71,7 @@ test-crash: .venv/test.stamp .venv-low/test.stamp ## kill 300 writers and runs, 
 bench: .venv/bench.stamp ## measure loading, overhead and running flows; writes benchmarks/README.md
 	$(HIGH)/python benchmarks/load_flows.py $(ARGS)
 	$(HIGH)/python benchmarks/run_flows.py $(ARGS)
-	$(HIGH)/python benchmarks/store.py
+	$(HIGH)/python benchmarks/store.py $(filter --quick,$(ARGS))
 
 bench-memory: .venv/bench.stamp ## measure the memory of a flow over 10 GB (GIGABYTES=10)
 	$(HIGH)/python benchmarks/memory.py --gigabytes $(GIGABYTES)

@@ -165,6 +165,7 @@ class Bench:
     folder: Path
     flowfile: str | None
     stores_nodes: bool
+    runs_dagster: bool
 
     @property
     def out(self) -> Path:
@@ -365,7 +366,7 @@ def measure_all(bench: Bench, names: Sequence[str], repeats: int, deadline: floa
     """Rounds in which all take turns; none is begun that would not end before the deadline, but one always is."""
     results = Results()
     programs = {name: check_all(bench, name) for name in names}
-    dagster = [DAGSTER_FLOW, DAGSTER_ASSETS, *DAGSTER_STEPS] if "chain" in names and bench.stores_nodes else []
+    dagster = [DAGSTER_FLOW, DAGSTER_ASSETS, *DAGSTER_STEPS] if "chain" in names and bench.runs_dagster else []
     took = 0.0
     for number in range(repeats):
         start = time.monotonic()
@@ -386,7 +387,11 @@ def measure_all(bench: Bench, names: Sequence[str], repeats: int, deadline: floa
 
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="once each, at a small scale, without writing the tables")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="once each, at a small scale, without Dagster and without writing the tables",
+    )
     parser.add_argument("--scale", type=float, default=1.0, help="TPC-H's scale factor")
     parser.add_argument("--data", type=Path, help="the folder of the tables; made if it is not there")
     parser.add_argument("--flows", nargs="+", choices=FLOWS, default=list(FLOWS), help="only these; writes no tables")
@@ -407,7 +412,9 @@ def main() -> None:
     generator = str(Path(__file__).with_name("tpch_data.py"))
     subprocess.run([sys.executable, generator, str(data), "--scale", f"{scale:g}"], check=True)
     with tempfile.TemporaryDirectory(prefix="flowfile-bench-") as folder:
-        bench = Bench(data.resolve(), Path(folder), os.environ.get("FLOWFILE_BIN"), scale <= LARGEST_STORED_SCALE)
+        stores_nodes = scale <= LARGEST_STORED_SCALE
+        runs_dagster = stores_nodes and not options.quick
+        bench = Bench(data.resolve(), Path(folder), os.environ.get("FLOWFILE_BIN"), stores_nodes, runs_dagster)
         bench.prepare()
         results = measure_all(bench, options.flows, 1 if options.quick else options.repeats, deadline)
     tables = [engine_table(results, options.flows), process_table(results, options.flows)]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import resource
 import statistics
 import subprocess
@@ -21,6 +22,7 @@ from flowfile_dagster.store.store import ResultStore
 
 #: By number of rows.
 REPEATS = {1_000: 400, 10_000: 100, 100_000: 50, 1_000_000: 15, 5_000_000: 15}
+QUICK = {1_000: 40, 100_000: 10}
 _TOO_LARGE_TO_LEAVE = 50_000_000
 HASH = "a" * 64
 CONSUMER = """
@@ -58,12 +60,15 @@ def _cpu() -> float:
 
 def main() -> None:
     """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="only small frames, a few times")
+    sizes = QUICK if parser.parse_args().quick else REPEATS
     print(f"Polars {pl.__version__}, Python {sys.version.split()[0]}, interleaved")
     with tempfile.TemporaryDirectory() as folder:
         store = ResultStore(Path(folder) / "store")
         for number in range(2_000):
             store.write(pl.DataFrame({"number": [number]}))  # a store in use has its folders
-        for rows, repeats in REPEATS.items():
+        for rows, repeats in sizes.items():
             _compare_writing(store, Path(folder), build_frame(rows), repeats)
     _measure_reading(build_frame(5_000_000))
 
