@@ -61,7 +61,7 @@ def _cpu() -> float:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="only small frames, a few times")
+    parser.add_argument("--quick", action="store_true", help="write only small frames, a few times")
     sizes = QUICK if parser.parse_args().quick else REPEATS
     print(f"Polars {pl.__version__}, Python {sys.version.split()[0]}, interleaved")
     with tempfile.TemporaryDirectory() as folder:
