@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from flowfile_dagster.columns.dtypes import base_name, is_bare_nested, parse_dtype, readable_group
+from flowfile_dagster.columns.dtypes import base_name, is_bare_nested, parse_dtype, readable_group, struct_fields
 from flowfile_dagster.errors import SettingsError
 
 
@@ -44,8 +44,7 @@ def reached_dtype(source: pl.DataType, target: pl.DataType) -> pl.DataType:
     """What a cast arrives at: of a struct, Polars casts each field by itself, unless all of it becomes text."""
     if not isinstance(source, pl.Struct) or isinstance(target, (pl.Struct, pl.String)):
         return target
-    fields = pl.Schema(source.to_schema())
-    return pl.Struct({name: reached_dtype(dtype, target) for name, dtype in fields.items()})
+    return pl.Struct({name: reached_dtype(field, target) for name, field in struct_fields(source).items()})
 
 
 def _text_to_datetime(column: str, target: pl.Datetime) -> pl.Expr:

@@ -75,7 +75,7 @@ def dtype_text(dtype: pl.DataType) -> str:
     if isinstance(dtype, pl.Array):
         return f"Array({dtype_text(_array_leaf(dtype))}, shape={dtype.shape!r})"
     if isinstance(dtype, pl.Struct):
-        fields = ", ".join(f"{field.name!r}: {dtype_text(_full(field.dtype))}" for field in dtype.fields)
+        fields = ", ".join(f"{name!r}: {dtype_text(field)}" for name, field in struct_fields(dtype).items())
         return f"Struct({{{fields}}})"
     if isinstance(dtype, pl.Enum):
         return f"Enum(categories={dtype.categories.to_list()!r})"
@@ -152,8 +152,13 @@ def without_categories(dtype: pl.DataType) -> pl.DataType:
     if isinstance(dtype, pl.Array):
         return pl.Array(without_categories(_inner(dtype)), dtype.size)
     if isinstance(dtype, pl.Struct):
-        return pl.Struct({field.name: without_categories(_full(field.dtype)) for field in dtype.fields})
+        return pl.Struct({name: without_categories(field) for name, field in struct_fields(dtype).items()})
     return dtype
+
+
+def struct_fields(dtype: pl.Struct) -> dict[str, pl.DataType]:
+    """The types of a struct's fields by name."""
+    return {field.name: _full(field.dtype) for field in dtype.fields}
 
 
 def _full(dtype: Any) -> pl.DataType:

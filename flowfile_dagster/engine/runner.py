@@ -82,10 +82,11 @@ def run_segments(
     told: set[tuple[type[NodeEvent], int]] = set()
     for _, stages in groupby(plan.stages, key=_bundle_of):
         for event in run.settle(list(stages), plan.targets):
-            kind = (type(event), event.node_id)
-            if isinstance(event, (NodeFailed, NodeSkipped)) and kind in told:
-                continue
-            told.add(kind)
+            if isinstance(event, (NodeFailed, NodeSkipped)):
+                kind = (type(event), event.node_id)
+                if kind in told:
+                    continue
+                told.add(kind)
             is_there = isinstance(event, (NodeComputed, NodeReused))
             if verify is not None and is_there and not verify(event.node_id, run.manifests):
                 run.stopped_by[event.node_id] = event.node_id
@@ -276,7 +277,7 @@ class _Run:
     def _find_or_compute(
         self, segment: Segment, members: Members, context: NodeContext, *, is_target: bool
     ) -> NodeEvent:
-        state: SourceState = {}
+        node, state = self.graph.nodes[segment.root], SourceState()
         parts, recipe = self._identify(members, state)
         node_hash, fused = self.hashes[segment.root], _fused(segment, members)
         found = self.store.find(node_hash)
@@ -286,12 +287,12 @@ class _Run:
         if found is not None and is_found(self.graph, segment, found, self.ordered, is_target=is_target):
             self._keep(segment.root, found)
             return NodeReused(segment.root, found, fused, damage)
-        previous = self.latest(self.graph.nodes[segment.root])
+        previous = self.latest(node)
         why = "damaged" if damage else explain_miss(parts, None if previous is None else previous.parts)
         started = time.perf_counter()
         result = self._compute(segment, members, context, is_target=is_target)
         seconds = time.perf_counter() - started
-        self._check_sources(self.graph.nodes[segment.root], members, state)
+        self._check_sources(node, members, state)
         manifest = self._ordered_meanwhile(segment, node_hash, is_target=is_target) or self.store.record(
             [node_hash, recipe] if recipe else [node_hash],
             result.outputs,
@@ -302,7 +303,7 @@ class _Run:
             is_ordered=segment.root in self.ordered,
         )
         self._keep(segment.root, manifest)
-        engine = engine_that_runs(self.graph.nodes[segment.root], context.engine)
+        engine = engine_that_runs(node, context.engine)
         return NodeComputed(segment.root, manifest, why, seconds, engine, fused, damage)
 
     def _ordered_meanwhile(self, segment: Segment, node_hash: str, *, is_target: bool) -> Manifest | None:

@@ -12,6 +12,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import PurePosixPath
@@ -164,13 +165,14 @@ def _all_at_once(work: Callable[[_Item], _Answer], items: Sequence[_Item]) -> li
 
 
 def _read_manifest(files: StoreFiles, name: str, content: bytes) -> Manifest | None:
+    with suppress(DamageError):
+        manifest = manifest_from_bytes(content, PurePosixPath(name).stem)
+        if manifest is not None:
+            return manifest
     if is_of_later_format(content):
         cause = "was written by a later version of flowfile-dagster; collect the garbage with that version"
         raise StoreError(f"{files.location}/{name}", cause)
-    try:
-        return manifest_from_bytes(content, PurePosixPath(name).stem)
-    except DamageError:
-        return None
+    return None
 
 
 def _identity(manifest: Manifest) -> object:

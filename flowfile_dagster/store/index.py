@@ -77,7 +77,7 @@ def manifest_to_bytes(manifest: Manifest) -> bytes:
         "parts": dict(manifest.parts),
         "written": manifest.written and vars(manifest.written),
     }
-    return json.dumps({**value, "checksum": json_checksum(value)}, ensure_ascii=False, sort_keys=True).encode()
+    return with_checksum(value)
 
 
 def manifest_from_bytes(content: bytes, node_hash: str) -> Manifest | None:
@@ -114,6 +114,11 @@ def is_of_later_format(content: bytes) -> bool:
     except (ValueError, RecursionError, AttributeError):
         return False
     return isinstance(version, int) and version > FORMAT_VERSION
+
+
+def with_checksum(value: Mapping[str, Any]) -> bytes:
+    """JSON text with a checksum of everything else in it."""
+    return json.dumps({**value, "checksum": json_checksum(value)}, ensure_ascii=False, sort_keys=True).encode()
 
 
 def json_checksum(value: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from urllib.parse import quote
 
-from flowfile_dagster.store.index import json_checksum
+from flowfile_dagster.store.index import json_checksum, with_checksum
 
 REFS = "refs"
 
@@ -55,8 +55,7 @@ def key_of_run_ref(name: str) -> str | None:
 
 def ref_to_bytes(ref: Ref) -> bytes:
     """The content of a ref's file."""
-    value = asdict(ref)
-    return json.dumps({**value, "checksum": json_checksum(value)}, ensure_ascii=False, sort_keys=True).encode()
+    return with_checksum(asdict(ref))
 
 
 def ref_from_bytes(content: bytes | None) -> Ref | None:
