@@ -76,7 +76,7 @@ class GroupBy(NodeType[GroupBySettings]):
 
     type = "group_by"
     Settings = GroupBySettings
-    traits = frozenset({Trait.WIDE})
+    traits = frozenset({Trait.WIDE, Trait.REDUCING})
 
     def traits_of(self, settings: GroupBySettings) -> frozenset[Trait]:
         return self.traits | aggregation_traits(entry.agg for entry in settings.columns)

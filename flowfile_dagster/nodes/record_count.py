@@ -23,7 +23,7 @@ class RecordCount(NodeType[RecordCountSettings]):
 
     type = "record_count"
     Settings = RecordCountSettings
-    traits = frozenset({Trait.WIDE})
+    traits = frozenset({Trait.WIDE, Trait.REDUCING})
 
     def build(
         self, settings: RecordCountSettings, frames: Sequence[pl.LazyFrame], context: BuildContext

@@ -1,9 +1,13 @@
-"""Bundles: segments that hang on one dear node and are collected together, so that it runs once, unstored."""
+"""Bundles: segments that are collected together, so that what they share runs once, unstored.
+
+That is one dear node; or the cheap beginning of several sinks, which then read their source once.
+"""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.flow.graph import FlowGraph
@@ -31,6 +35,33 @@ def find_bundles(graph: FlowGraph, segments: Mapping[int, Segment]) -> dict[int,
         if is_stopped_alike and _can_share(graph, segment, near, bundles) and _are_independent(near, segments, place):
             bundles.update({reader.root: shared for reader in near})
     return bundles
+
+
+def find_streams(graph: FlowGraph, segments: Mapping[int, Segment]) -> dict[int, int]:
+    """The first node of every root that can be streamed together with others that begin with it.
+
+    Each would also do by itself, so only those take part that take no memory to speak of: a sum of large sorts could
+    be more than the machine has, where one after the other would fit.
+    """
+    together: dict[int, list[int]] = {}
+    for root, segment in segments.items():
+        if segment.bundle is None and _is_streamed(graph, segment):
+            together.setdefault(segment.nodes[0], []).append(root)
+    return {root: start for start, roots in together.items() if 1 < len(roots) <= MAX_BUNDLE for root in roots}
+
+
+def _is_streamed(graph: FlowGraph, segment: Segment) -> bool:
+    """Whether a segment is a chain into a file that works row by row until its rows are few.
+
+    Chains do not wait for anything but their rows. Where one waits, Polars keeps what the others already have.
+    """
+    members = [graph.nodes[node_id] for node_id in segment.nodes]
+    sink = members[-1]
+    if Trait.SINK not in sink.traits or Trait.EXCLUSIVE in sink.traits or delivers_table(graph, segment):
+        return False
+    at_first = takewhile(lambda member: Trait.REDUCING not in member.traits, members[:-1])
+    works_row_by_row = all(member.traits & {Trait.NARROW, Trait.SOURCE} for member in at_first)
+    return works_row_by_row and all(len(member.inputs) <= 1 for member in members)
 
 
 def in_bundle_order(segments: Mapping[int, Segment], order: Sequence[int]) -> tuple[Segment, ...]:

@@ -1,9 +1,10 @@
 """Fusion: from a graph to the segments of performance mode. Pure functions of the graph.
 
 It starts from the nodes whose result is wanted for itself (roots) and fuses every other node into what reads it. A
-fan-out that costs next to nothing is fused into each of its consumers, because their pushdowns then read less. A dear
-one runs once: where its consumers can be collected together they are a bundle, whose common part Polars' streaming
-engine computes once; else it becomes a root and is stored.
+fan-out that costs next to nothing is fused into each of its consumers, because their pushdowns then read less; of
+those that only stream into files, Polars' streaming engine still reads what they share once. A dear one runs once:
+where its consumers can be collected together they are a bundle, whose common part is computed once; else it becomes a
+root and is stored.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import replace
 
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
-from flowfile_dagster.plan.bundles import find_bundles, in_bundle_order
+from flowfile_dagster.plan.bundles import find_bundles, find_streams, in_bundle_order
 from flowfile_dagster.plan.segments import ONCE_ONLY, Reason, Segment
 
 
@@ -35,6 +36,8 @@ def performance_segments(
         del segments[shared], reasons[shared]
     for root, shared in bundles.items():
         segments[root] = replace(_segment(graph, root, reasons, place), bundle=shared)
+    for root, shared in find_streams(graph, segments).items():
+        segments[root] = replace(segments[root], bundle=shared)
     return in_bundle_order(segments, list(graph.nodes))
 
 

@@ -1,4 +1,4 @@
-"""Segments that share a dear node are collected together: it runs once, and a failure hits only its own segment."""
+"""What segments of a bundle share runs once, and a failure hits only its own segment."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from flowfile_dagster import load_flow
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.nodes import find_node_type
-from tests.factories import JsonObject, formula, manual, node, write_file, write_flow
+from tests.factories import JsonObject, advanced_filter, formula, manual, node, write_file, write_flow
 
 ROWS = manual(1, {"a": [1, 1, 2], "b": [1, 2, 3]})
 UNIQUE = node(2, "unique", {"unique_input": {"columns": ["a", "b"]}}, 1)
@@ -77,6 +77,36 @@ def test_writers_that_lock_a_folder_do_not_wait_for_each_other(tmp_path: Path, w
     run = load_flow(write_flow(tmp_path / "flow.json", [ROWS, UNIQUE, *writers])).run("performance")
     assert run.is_success
     assert [pl.read_csv(tmp_path / f"{number}.csv").height for number in (3, 4)] == [3, 3]
+
+
+@pytest.mark.parametrize("engine", ["auto", "streaming", "in-memory"])
+def test_files_that_stream_from_one_source_are_what_each_would_be_alone(tmp_path: Path, engine: Engine) -> None:
+    pl.DataFrame({"a": [1, 1, 2], "b": [1, 2, 3]}).write_parquet(tmp_path / "rows.parquet")
+    nodes = [
+        node(1, "read", {"received_file": {"path": str(tmp_path / "rows.parquet"), "file_type": "parquet"}}),
+        formula(2, 1, "c", "[a] * 10"),
+        write_file(3, 2, tmp_path / "all.csv"),
+        advanced_filter(4, 2, "[b] > 1"),
+        write_file(5, 4, tmp_path / "some.parquet", "parquet"),
+        group(6, 2, "a"),
+        write_file(7, 6, tmp_path / "few.csv"),
+        formula(8, 2, "d", 'to_integer("x") + [a]'),
+        write_file(9, 8, tmp_path / "failed.csv"),
+    ]
+    run = load_flow(write_flow(tmp_path / "flow.json", nodes)).run("performance", engine=engine)
+    assert list(run.errors) == [8]
+    assert pl.read_csv(tmp_path / "all.csv").to_dict(as_series=False) == {
+        "a": [1, 1, 2],
+        "b": [1, 2, 3],
+        "c": [10, 10, 20],
+    }
+    assert pl.read_parquet(tmp_path / "some.parquet").to_dict(as_series=False) == {
+        "a": [1, 2],
+        "b": [2, 3],
+        "c": [10, 20],
+    }
+    assert pl.read_csv(tmp_path / "few.csv").sort("a").to_dict(as_series=False) == {"a": [1, 2], "n": [2, 1]}
+    assert not (tmp_path / "failed.csv").exists()
 
 
 def test_second_run_finds_everything_and_a_lost_file_is_written_alone(tmp_path: Path, runs: list[int]) -> None:

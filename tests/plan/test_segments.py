@@ -21,6 +21,10 @@ def group(node_id: int, source: int) -> JsonObject:
     return node(node_id, "group_by", {"groupby_input": {"agg_cols": columns}}, source)
 
 
+def sort(node_id: int, source: int) -> JsonObject:
+    return node(node_id, "sort", {"sort_input": [{"column": "a", "how": "asc"}]}, source)
+
+
 def pivot(node_id: int, source: int) -> JsonObject:
     rule = {"index_columns": ["a"], "pivot_column": "b", "value_col": "a", "aggregations": ["sum"]}
     return node(node_id, "pivot", {"pivot_input": rule}, source)
@@ -83,6 +87,27 @@ def test_cheap_fan_out_over_a_columnar_file_is_fused_into_each_consumer(tmp_path
     assert segments[4].nodes == (1, 2, 4)
 
 
+def test_files_streamed_from_one_cheap_beginning_are_written_together(tmp_path: Path) -> None:
+    beginning = [read_parquet(1, tmp_path / "x.parquet"), formula(2, 1, "c", "[a]")]
+    rows = [advanced_filter(3, 2, "[a] > 0"), write_file(4, 3, tmp_path / "rows.csv")]
+    few = [group(5, 2), sort(6, 5), write_file(7, 6, tmp_path / "few.csv")]
+    segments = plan(tmp_path, [*beginning, *rows, *few])
+    assert {root: (segment.nodes, segment.bundle) for root, segment in segments.items()} == {
+        4: ((1, 2, 3, 4), 1),
+        7: ((1, 2, 5, 6, 7), 1),
+    }
+
+
+def test_what_would_fill_the_memory_beside_others_is_written_alone(tmp_path: Path) -> None:
+    beginning = [read_parquet(1, tmp_path / "x.parquet"), write_file(2, 1, tmp_path / "rows.csv")]
+    sorted_rows = [sort(3, 1), write_file(4, 3, tmp_path / "sorted.csv")]
+    joined = [manual(5, {"a": [1]}), join(6, 1, 5, "a"), write_file(7, 6, tmp_path / "joined.csv")]
+    stored = [formula(8, 1, "c", "[a]")]
+    appended = [write_file(9, 1, tmp_path / "appended.csv", write_mode="append")]
+    segments = plan(tmp_path, [*beginning, *sorted_rows, *joined, *stored, *appended])
+    assert {segment.bundle for segment in segments.values()} == {None}
+
+
 def test_random_node_is_never_duplicated(tmp_path: Path) -> None:
     nodes = [read_parquet(1, tmp_path / "x.parquet"), formula(2, 1, "c", "random_int(1, 9)"), group(3, 2), group(4, 2)]
     assert plan(tmp_path, nodes)[2].reasons == ("fan-out",)
@@ -138,7 +163,7 @@ def random_nodes(draw: st.DrawFn) -> list[JsonObject]:
     nodes: list[JsonObject] = [read_parquet(1, Path("x.parquet")), manual(2, {"a": [1], "b": [2]})]
     for node_id in range(3, draw(st.integers(3, 25))):
         source = draw(st.integers(1, node_id - 1))
-        kind = draw(st.sampled_from(["formula", "filter", "group", "join", "random", "pivot", "cached"]))
+        kind = draw(st.sampled_from(["formula", "filter", "group", "join", "random", "pivot", "sink", "cached"]))
         match kind:
             case "formula":
                 nodes.append(formula(node_id, source, "c", "[a] + 1"))
@@ -152,6 +177,8 @@ def random_nodes(draw: st.DrawFn) -> list[JsonObject]:
                 nodes.append(formula(node_id, source, "r", "random_int(1, 9)"))
             case "pivot":
                 nodes.append(pivot(node_id, source))
+            case "sink":
+                nodes.append(write_file(node_id, source, Path(f"{node_id}.csv")))
             case _:
                 cached = formula(node_id, source, "c", "[a]")
                 cached["setting_input"]["cache_results"] = True
