@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
-from io import FileIO
+from io import BytesIO
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import IO, cast
@@ -19,8 +19,8 @@ import pyarrow as pa
 import xxhash
 
 _CHUNK = 1 << 16
-#: Mapping a smaller file costs more than reading it (bytes).
-_MAPPED_FROM = 1 << 20
+#: A table whose file is written from a copy in memory (bytes).
+_COPIED_BELOW = 1 << 18
 
 #: Sources are hashed in pieces of this size, several at once. Another size gives large files another hash.
 _PIECE = 8 << 20
@@ -60,16 +60,11 @@ def hash_result(path: Path) -> tuple[str, int]:
     Raises:
         OSError: the file cannot be read.
     """
-    with path.open("rb", buffering=0) as file:
-        return _hash_from_start(file)
-
-
-def _hash_from_start(file: FileIO) -> tuple[str, int]:
     digest, size, buffer = xxhash.xxh3_128(), 0, memoryview(bytearray(_CHUNK))
-    file.seek(0)
-    while count := file.readinto(buffer):
-        digest.update(buffer[:count])
-        size += count
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            digest.update(buffer[:count])
+            size += count
     return digest.hexdigest(), size
 
 
@@ -77,24 +72,31 @@ def write_result(table: pl.DataFrame, path: Path) -> tuple[str, int]:
     """Write a table as an uncompressed Arrow IPC file, and give what `hash_result` would.
 
     Polars writes to a file that is open here, so that its pages can be hashed where they lie in memory: opening it once
-    more, or copying a large one, costs more than the hash itself.
+    more, or copying a large one, costs more than the hash itself. For a small one a copy is the cheapest.
 
     Raises:
         OSError: the file cannot be written.
     """
+    if table.estimated_size() < _COPIED_BELOW:
+        content = BytesIO()
+        _write_ipc(table, content)
+        path.write_bytes(content.getbuffer())
+        return xxhash.xxh3_128_hexdigest(content.getbuffer()), content.tell()
     with path.open("w+b", buffering=0) as file:
-        # What `DataFrame.write_ipc` does, less what it does around it: a small file feels that.
-        table.lazy().sink_ipc(
-            cast("IO[bytes]", file),
-            compression="uncompressed",
-            record_batch_size=_ROWS_PER_BATCH,
-            optimizations=pl.QueryOptFlags.none(),
-            engine="streaming",
-        )
-        if file.seek(0, os.SEEK_END) < _MAPPED_FROM:
-            return _hash_from_start(file)
+        _write_ipc(table, cast("IO[bytes]", file))
         with mmap(file.fileno(), 0, access=ACCESS_READ) as pages:
             return xxhash.xxh3_128_hexdigest(pages), len(pages)
+
+
+def _write_ipc(table: pl.DataFrame, file: IO[bytes]) -> None:
+    """What `DataFrame.write_ipc` does, less what it does around it, which a small table would feel."""
+    table.lazy().sink_ipc(
+        file,
+        compression="uncompressed",
+        record_batch_size=_ROWS_PER_BATCH,
+        optimizations=pl.QueryOptFlags.none(),
+        engine="streaming",
+    )
 
 
 def is_same_content(one: Path, other: Path) -> bool:
