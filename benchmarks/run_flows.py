@@ -209,7 +209,9 @@ class Bench:
             shutil.rmtree(store, ignore_errors=True)
         elif program == MODE:
             for results in ("data", "nodes", "refs"):
-                shutil.rmtree(store / results, ignore_errors=True)
+                for path in (store / results).rglob("*"):
+                    if path.is_file():  # a store in use has its folders
+                        path.unlink()
         return run_own("flow", flow, MODE if program in (MODE, FIRST_SIGHT) else "development", store)
 
     def read_sources(self) -> None:
