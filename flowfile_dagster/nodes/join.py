@@ -9,6 +9,7 @@ right key leaves behind in Flowfile. Rows come in the order of the left (right j
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 import polars as pl
@@ -18,7 +19,7 @@ from flowfile_dagster.columns.dtypes import generic_group
 from flowfile_dagster.columns.lineage import ColumnLineage, ColumnOrigin, identity_lineage
 from flowfile_dagster.columns.schema import rowless
 from flowfile_dagster.contract.context import BuildContext
-from flowfile_dagster.contract.node_type import TWO_INPUTS, NodeType, Trait
+from flowfile_dagster.contract.node_type import TWO_INPUTS, MaybeSchema, NodeType, Trait
 from flowfile_dagster.contract.settings import ColumnList, NodeSettings, SettingsBlock, TextOrEmpty
 from flowfile_dagster.errors import MissingColumnError, SettingsError
 from flowfile_dagster.nodes._join_columns import (
@@ -125,6 +126,20 @@ class Join(NodeType[JoinSettings]):
             )
         return joined.select(column.name for _, column in _output(how, *sides))
 
+    def predict(
+        self, settings: JoinSettings, inputs: Sequence[MaybeSchema], context: BuildContext
+    ) -> Mapping[str, MaybeSchema]:
+        left, right = inputs
+        if left is None or right is None:
+            return {"output-0": None}
+        self.check(settings)
+        _check_keys(settings, left, right)
+        how = settings.join_input.how
+        if how in ("semi", "anti"):
+            return {"output-0": left}
+        columns = _output(how, *_sides(settings, left, right))
+        return {"output-0": pl.Schema((column.name, (left, right)[side][column.source]) for side, column in columns)}
+
     def lineage(self, settings: JoinSettings, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:
         how = settings.join_input.how
         if how in ("semi", "anti"):
@@ -189,6 +204,7 @@ def _check_keys(settings: JoinSettings, left: pl.Schema, right: pl.Schema) -> No
             )
 
 
+@lru_cache(maxsize=4096)
 def _can_join(left: pl.DataType, right: pl.DataType) -> bool:
     try:
         frames = [rowless({"key": dtype}) for dtype in (left, right)]
