@@ -1,7 +1,7 @@
 """How much memory a flow takes whose nodes all stream: ``python memory.py --gigabytes 10``.
 
 ``make bench-memory`` runs it. The input is made by writing one parquet table of random rows many times over into a
-folder; the flow reads the folder, filters, computes and writes one parquet file, in a process of its own. What counts
+folder; the flow reads the folder, filters, computes and writes two parquet files, in a process of its own. What counts
 is the peak of all memory that the processes of the run hold at the same time.
 """
 
@@ -52,6 +52,7 @@ def draw(folder: Path, source: Path) -> Path:
     node = flow.filter(node, 'contains([label], "7")')
     node = flow.formula(node, "size", 'if [gross] > 1000000 then "large" else "small" endif')
     flow.write(flow.keep(node, "order", "customer", "gross", "size", "label"), "memory")
+    flow.write(flow.filter_basic(node, "size", "equals", "large"), "large")
     return flow.save(folder, "Performance")
 
 
