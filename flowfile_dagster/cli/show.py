@@ -36,15 +36,20 @@ def execute(options: argparse.Namespace) -> int:
 
 def describe_segments(flow: Flow) -> list[dict[str, Any]]:
     """The segments of performance mode as JSON values, in topological order."""
-    names = flow.names
+    names, segments = flow.names, performance_segments(flow.graph)
     return [
         {
             "root": names[segment.root],
             "reasons": list(segment.reasons),
+            "collected_with": [
+                names[other.root]
+                for other in segments
+                if other is not segment and segment.bundle is not None and other.bundle == segment.bundle
+            ],
             "nodes": [names[node_id] for node_id in segment.nodes],
             "barriers": [names[node_id] for node_id in segment.nodes if Trait.BARRIER in flow.nodes[node_id].traits],
         }
-        for segment in performance_segments(flow.graph)
+        for segment in segments
     ]
 
 
@@ -85,5 +90,6 @@ def _render(node: dict[str, Any]) -> str:
 
 def _render_segment(segment: dict[str, Any]) -> str:
     inner = " -> ".join(segment["nodes"])
+    together = f"; collected with {', '.join(segment['collected_with'])}" if segment["collected_with"] else ""
     barriers = f"; held in memory by {', '.join(segment['barriers'])}" if segment["barriers"] else ""
-    return f"  {segment['root']} ({', '.join(segment['reasons'])}): {inner}{barriers}"
+    return f"  {segment['root']} ({', '.join(segment['reasons'])}): {inner}{together}{barriers}"

@@ -107,6 +107,15 @@ def test_show_gives_json(good: Path, capsys: Capture) -> None:
     assert segment["reasons"] == ["output"]
 
 
+def test_show_tells_what_is_collected_together(tmp_path: Path, capsys: Capture) -> None:
+    unique = node(2, "unique", {"unique_input": {"columns": ["a"]}}, 1)
+    flow = write_flow(
+        tmp_path / "flow.json", [manual(1, {"a": [1]}), unique, formula(3, 2, "b", "1"), formula(4, 2, "c", "1")]
+    )
+    assert call("show", flow) == 0
+    assert "unique_2 -> formula_3; collected with formula_4\n" in capsys.readouterr().out
+
+
 def test_check_takes_a_file_that_another_flow_writes_for_granted(tmp_path: Path, capsys: Capture) -> None:
     target = tmp_path / "later.csv"
     reader = write_flow(tmp_path / "reader.json", [read_csv(1, target)])

@@ -39,8 +39,12 @@ def test_keys_and_results_are_those_of_development(project: Project, performance
 def test_each_segment_is_a_step_of_its_own_unless_it_is_collected_with_others(performance: Project) -> None:
     together = [manual(1, {"a": [1], "b": [2]}), group(2, 1), formula(3, 2, "c", "[b]"), group(4, 2)]
     performance.write([*together, manual(5, {"a": [1], "b": [2]}), group(6, 5)])
-    job = performance.definitions().resolve_implicit_global_asset_job_def()
+    definitions = performance.definitions()
+    job = definitions.resolve_implicit_global_asset_job_def()
     assert {step.name for step in job.nodes} == {"shop__group_by_2", "shop__group_by_6"}
+    pages = {spec.key.path[-1]: spec.metadata for spec in definitions.resolve_all_asset_specs()}
+    assert pages["formula_3"]["flowfile/collected_with"] == "group_by_4"
+    assert "flowfile/collected_with" not in pages["group_by_6"]
     result = performance.run()
     assert set(result.metadata) == {"formula_3", "group_by_4", "group_by_6"}
     assert result.metadata["formula_3"]["flowfile/engine"] == "streaming"

@@ -80,10 +80,14 @@ def _members(flow: CompiledFlow, segment: CompiledSegment) -> list[CompiledNode]
 
 def _segment_metadata(flow: CompiledFlow, segment: CompiledSegment) -> dict[str, Any]:
     nodes = {node.node_id: node for node in flow.nodes}
-    return {
+    metadata: dict[str, Any] = {
         "flowfile/boundary": ", ".join(segment.reasons),
         "flowfile/fused_nodes": dg.MetadataValue.md(_drawing(_members(flow, segment), nodes)),
     }
+    if segment.bundle is not None:
+        others = [nodes[other.root].name for other in flow.segments if other.bundle == segment.bundle]
+        metadata["flowfile/collected_with"] = ", ".join(name for name in others if name != nodes[segment.root].name)
+    return metadata
 
 
 def _drawing(members: Sequence[CompiledNode], nodes: Mapping[int, CompiledNode]) -> str:
