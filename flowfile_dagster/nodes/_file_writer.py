@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +20,10 @@ from flowfile_dagster.columns.schema import explain_difference
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.errors import DataError, SettingsError
 
+_SCRATCH_FOLDER = re.compile(r"\.[0-9a-f]{32}\.tmp")
+#: Network file systems may not tell one machine of the locks of another: a writer there shows by its age only (seconds).
+_GRACE = 86_400
+
 _MAGIC_BYTES = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
 
 
@@ -29,8 +35,10 @@ def scratch_file(target: Path) -> Iterator[Path]:
     """
     folder = target.with_name(f".{uuid4().hex}.tmp")
     folder.mkdir()
+    scratch = folder / "new"
     try:
-        yield folder / "new"
+        with locked_folder(scratch):
+            yield scratch
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -38,6 +46,7 @@ def scratch_file(target: Path) -> Iterator[Path]:
 @contextmanager
 def replacement_of(target: Path) -> Iterator[Path]:
     """A scratch file that takes the place of `target` if the block succeeds."""
+    _remove_leftovers(target.parent)
     with scratch_file(target) as scratch:
         yield scratch
         if target.exists():
@@ -47,7 +56,7 @@ def replacement_of(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def locked_folder(target: Path) -> Iterator[None]:
-    """Let one writer at a time look at the old file and replace it, where the system can lock a folder."""
+    """Let one writer at a time into the folder of `target`, where the system can lock a folder."""
     try:
         import fcntl
     except ImportError:
@@ -60,6 +69,24 @@ def locked_folder(target: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the scratch folders of killed writers: they are old, nobody holds their locks, and nothing else is there."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    for found in folder.glob(".*.tmp"):
+        with suppress(OSError):
+            if _SCRATCH_FOLDER.fullmatch(found.name) and found.stat().st_mtime < time.time() - _GRACE:
+                descriptor = os.open(found, os.O_RDONLY | os.O_DIRECTORY)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    (found / "new").unlink(missing_ok=True)
+                    found.rmdir()
+                finally:
+                    os.close(descriptor)
 
 
 def write_csv(

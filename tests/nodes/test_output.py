@@ -1,4 +1,8 @@
 import gzip
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
@@ -14,6 +18,7 @@ from pydantic import ValidationError
 from flowfile_dagster.contract.node_type import Target
 from flowfile_dagster.errors import DataError, SettingsError
 from flowfile_dagster.nodes import find_node_type
+from flowfile_dagster.nodes._file_writer import scratch_file
 from tests.nodes.node_case import LiteralContext, NodeCase, assert_node, parse_settings
 
 ROWS = pl.DataFrame({"a": [1, 2], "b": ["x", None]})
@@ -163,6 +168,46 @@ def test_output_that_fails_while_computing_keeps_the_old_file_and_leaves_no_othe
         write(settings, ROWS.lazy().with_columns(pl.col("b").cast(pl.Int64)))
     assert (tmp_path / "a.xlsx").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["a.xlsx"]
+
+
+def make_older(path: Path, *, days: float) -> None:
+    then = path.stat().st_mtime - days * 86_400
+    os.utime(path, (then, then))
+
+
+def test_output_removes_what_a_killed_writer_left_a_day_ago(tmp_path: Path) -> None:
+    code = f"""
+import os, signal
+from pathlib import Path
+from flowfile_dagster.nodes._file_writer import replacement_of
+
+with replacement_of(Path({str(tmp_path / "a.csv")!r})) as scratch:
+    scratch.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    killed = subprocess.run([sys.executable, "-c", code])
+    (left,) = tmp_path.iterdir()
+    assert (killed.returncode, [path.name for path in left.iterdir()]) == (-signal.SIGKILL, ["new"])
+    write(output(tmp_path, "b.csv"))
+    assert left.exists(), "another machine may be at work there"
+    make_older(left, days=2)
+    write(output(tmp_path, "b.csv"))
+    assert [path.name for path in tmp_path.iterdir()] == ["b.csv"]
+
+
+def test_output_spares_a_writer_at_work_however_old_and_what_others_named_alike(tmp_path: Path) -> None:
+    alike = [tmp_path / f".{letter * 32}.tmp" for letter in "ab"] + [tmp_path / ".old.tmp"]
+    alike[0].write_text("a file")
+    alike[1].mkdir()
+    (alike[1] / "other").write_text("not ours")
+    alike[2].mkdir()
+    with scratch_file(tmp_path / "a.csv") as scratch:
+        for path in (*alike, scratch.parent):
+            make_older(path, days=1000)
+        write(output(tmp_path, "b.csv"))
+        assert scratch.parent.is_dir()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*(path.name for path in alike), "b.csv"])
+    assert (alike[1] / "other").exists()
 
 
 def test_output_can_replace_the_file_that_it_is_computed_from(tmp_path: Path) -> None:
