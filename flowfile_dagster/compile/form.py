@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 ExecutionMode: TypeAlias = Literal["development", "performance"]
 
 #: Raise when the meaning of a field changes: older files are then compiled anew.
-COMPILED_FORMAT = 10
+COMPILED_FORMAT = 11
 
 #: Columns in order: (name, dtype text).
 SchemaText: TypeAlias = Sequence[tuple[str, str]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from flowfile_dagster.flow.document import (
 )
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode, in_order
 from flowfile_dagster.flow.names import node_names
+from flowfile_dagster.flow.outside import lost_files
 from flowfile_dagster.flow.parameters import (
     References,
     check_definitions,
@@ -76,7 +77,9 @@ def resolve_graph(
         description=document.settings.description or "",
     )
     node_names(graph)
-    return graph
+    lost = lost_files(graph)
+    kept = {node_id: replace(node, problem=lost.get(node_id, node.problem)) for node_id, node in graph.nodes.items()}
+    return replace(graph, nodes=kept) if lost else graph
 
 
 @dataclass(frozen=True)

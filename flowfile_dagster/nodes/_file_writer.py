@@ -21,7 +21,7 @@ from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.errors import DataError, SettingsError
 
 _SCRATCH_FOLDER = re.compile(r"\.[0-9a-f]{32}\.tmp")
-#: Network file systems may not tell one machine of the locks of another: a writer there shows by its age only (seconds).
+#: A network file system may not tell one machine of another's locks: a writer there shows by its age only (seconds).
 _GRACE = 86_400
 
 _MAGIC_BYTES = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
@@ -72,7 +72,7 @@ def locked_folder(target: Path) -> Iterator[None]:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove the scratch folders of killed writers: they are old, nobody holds their locks, and nothing else is there."""
+    """Remove the scratch folders of killed writers: old ones whose lock nobody holds, with nothing else in them."""
     try:
         import fcntl
     except ImportError:
