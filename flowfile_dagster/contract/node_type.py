@@ -118,6 +118,8 @@ class NodeType(Generic[SettingsT]):
     semantics_version: ClassVar[int] = 1
     #: Settings fields (top-level names) that do not change the result, so do not enter the node hash.
     cosmetic_fields: ClassVar[frozenset[str]] = frozenset()
+    #: The settings field (top-level name) that no two nodes of this type in one flow may have alike.
+    unique_field: ClassVar[str | None] = None
 
     def traits_of(self, settings: SettingsT) -> frozenset[Trait]:
         """The traits under these settings (a sample is volatile only without a seed)."""

@@ -11,7 +11,15 @@ from pydantic import ValidationError
 
 from flowfile_dagster.contract.node_type import NodeType
 from flowfile_dagster.contract.settings import NodeSettings
-from flowfile_dagster.errors import CAUSE_CHARACTERS, NodeProblem, SettingsError, shortened, without_secrets
+from flowfile_dagster.errors import (
+    CAUSE_CHARACTERS,
+    FlowFileError,
+    NodeProblem,
+    Problem,
+    SettingsError,
+    shortened,
+    without_secrets,
+)
 from flowfile_dagster.flow.document import (
     FlowDocument,
     NodeEntry,
@@ -51,7 +59,8 @@ def resolve_graph(
     """The graph of a document. A node that is wrong keeps its place and says so in `FlowNode.problem`.
 
     Raises:
-        FlowFileError: the nodes form a cycle, two have one name, or a parameter's definition contradicts itself.
+        FlowFileError: the nodes form a cycle, two have one name, as inputs or outputs of the flow too, or a parameter's
+            definition contradicts itself.
         ParameterError: a parameter is unknown or has a value of another type.
     """
     check_definitions(document)
@@ -77,6 +86,7 @@ def resolve_graph(
         description=document.settings.description or "",
     )
     node_names(graph)
+    _refuse_equal_fields(graph)
     lost = lost_files(graph)
     kept = {node_id: replace(node, problem=lost.get(node_id, node.problem)) for node_id, node in graph.nodes.items()}
     return replace(graph, nodes=kept) if lost else graph
@@ -140,3 +150,14 @@ def _node(
         group=group.name if group else None,
         line=document.node_lines.get(entry.node_id),
     )
+
+
+def _refuse_equal_fields(graph: FlowGraph) -> None:
+    taken: dict[tuple[str, Any], int] = {}
+    for node_id, node in graph.nodes.items():
+        if (field := node.kind.unique_field) is not None and node.settings is not None:
+            value = getattr(node.settings, field)
+            first = taken.setdefault((node.node_type, value), node_id)
+            if first != node_id:
+                cause = f"{value!r} is taken by node {first}; give one of the two another name"
+                raise FlowFileError(str(graph.path), [Problem(f"setting_input.{field}", cause, node_id, node.line)])

@@ -30,6 +30,7 @@ class FlowInput(NodeType[FlowInputSettings]):
     ports = NO_INPUT
     traits = frozenset({Trait.SOURCE})
     cosmetic_fields = frozenset({"input_name"})
+    unique_field = "input_name"
 
     def build(self, settings: FlowInputSettings, frames: Sequence[pl.LazyFrame], context: BuildContext) -> pl.LazyFrame:
         return manual_frame(settings.raw_data_format)

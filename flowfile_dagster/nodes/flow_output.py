@@ -26,6 +26,7 @@ class FlowOutput(NodeType[FlowOutputSettings]):
     Settings = FlowOutputSettings
     traits = frozenset({Trait.PASSTHROUGH})
     cosmetic_fields = frozenset({"output_name"})
+    unique_field = "output_name"
 
     def build(
         self, settings: FlowOutputSettings, frames: Sequence[pl.LazyFrame], context: BuildContext

@@ -4,7 +4,7 @@ import pytest
 
 from flowfile_dagster import FlowFileError, load_flow
 from flowfile_dagster.flow.names import node_names, slug
-from tests.factories import formula, manual, write_flow
+from tests.factories import JsonObject, formula, manual, node, write_flow
 
 
 def test_name_is_the_reference_else_type_and_id(tmp_path: Path) -> None:
@@ -27,6 +27,20 @@ def test_two_nodes_of_one_name_are_refused_at_load(
 ) -> None:
     path = write_flow(tmp_path / "f.json", [manual(1, {"a": [1]}, **first), formula(2, 1, "b", "1", **second)])
     with pytest.raises(FlowFileError, match=r"nodes 1 and 2 would both be called .*; give one another reference"):
+        load_flow(path)
+
+
+@pytest.mark.parametrize(("side", "sources"), [("input", ()), ("output", (1,))])
+def test_two_inputs_or_outputs_of_one_name_are_refused_at_load(
+    tmp_path: Path, side: str, sources: tuple[int, ...]
+) -> None:
+    def slot(node_id: int, name: str) -> JsonObject:
+        return node(node_id, f"flow_{side}", {f"{side}_name": name}, *sources)
+
+    path = tmp_path / "f.json"
+    load_flow(write_flow(path, [manual(1, {"a": [1]}), slot(2, "x"), slot(3, "y"), node(4, "flow_input", {})]))
+    write_flow(path, [manual(1, {"a": [1]}), slot(2, "x"), slot(3, "x")])
+    with pytest.raises(FlowFileError, match=rf"node 3: setting_input.{side}_name: 'x' is taken by node 2; give one"):
         load_flow(path)
 
 
