@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.metadata import version
 
 from flowfile_dagster.errors import FlowfileDagsterError
 
@@ -22,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives the exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(prog="flowfile-dagster", description="Flowfile flows without the editor.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('flowfile-dagster')}")
     commands = parser.add_subparsers(dest="command", required=True)
     # Importing only the command that is run saves a fifth of a second.
     for name in given[:1] if given and given[0] in _COMMANDS else _COMMANDS:

@@ -11,9 +11,9 @@ from typing import Any
 import polars as pl
 
 from flowfile_dagster.api import Flow, load_flow
-from flowfile_dagster.cli.arguments import add_stores, row_count
+from flowfile_dagster.cli.arguments import add_parameters, add_stores, parameters, row_count
 from flowfile_dagster.engine.difference import RowDifference, TableDifference, compare_tables
-from flowfile_dagster.errors import SelectionError
+from flowfile_dagster.errors import NodeLocation, SelectionError
 from flowfile_dagster.flow.names import slug
 from flowfile_dagster.store.refs import Ref, of_partition
 from flowfile_dagster.store.store import ResultStore
@@ -32,9 +32,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("flow", type=Path, help="the flow file")
     parser.add_argument("node", help="id, reference or name of the node")
+    add_parameters(parser)
     add_stores(parser, "the folder or URL where the results are", is_required=True)
     parser.add_argument("--from", dest="before", metavar="HASH|RUN", help="the start of a node hash or of a run id")
     parser.add_argument("--to", dest="after", metavar="HASH|RUN", help="likewise; default: the latest")
+    parser.add_argument(
+        "--renamed-from", metavar="FLOW/NODE", help="what the project's `renames` say that the node was called"
+    )
     parser.add_argument("--partition", metavar="KEY", help="the partition whose results are compared")
     parser.add_argument("--handle", default="output-0", help="which output; default: output-0")
     parser.add_argument("--key", nargs="+", default=[], metavar="COLUMN", help="match rows by these columns")
@@ -45,8 +49,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def execute(options: argparse.Namespace) -> int:
     """Compare; exit code 1 if there is a difference."""
-    flow, store = load_flow(options.flow), ResultStore(options.store, read_from=options.read_from)
-    history = _history(flow, options.node, store, options.partition)
+    flow = load_flow(options.flow, parameters=parameters(options))
+    store = ResultStore(options.store, read_from=options.read_from)
+    node = flow.nodes[flow.find_node(options.node)]
+    keys = _keys(flow, options.renamed_from, flow.names[node.node_id])
+    history = _history(flow.graph.location(node.node_id), keys, store, options.partition)
     after = _choose(history, options.after, "--to") if options.after else history[0]
     before = _choose(history, options.before, "--from") if options.before else _one_before(history, after)
     frames = [_scan(store, ref, options.handle) for ref in (before, after)]
@@ -59,18 +66,25 @@ def execute(options: argparse.Namespace) -> int:
     return 1 if difference else 0
 
 
-def _history(flow: Flow, name: str, store: ResultStore, partition: str | None) -> list[Ref]:
-    """What runs made of the node, the newest first: runs of Dagster, else those of the command line."""
-    node = flow.nodes[flow.find_node(name)]
-    own, label = flow.names[node.node_id], slug(flow.name)
+def _keys(flow: Flow, renamed_from: str | None, name: str) -> list[tuple[str, ...]]:
+    """The keys that a node may have in a store: those of runs of Dagster, and that of the command line."""
+    if renamed_from is not None:
+        return [("nodes", *renamed_from.split("/"))]
     folders = [slug(part) for part in flow.graph.path.resolve().parent.parts[1:]]
     places = [folders[len(folders) - depth :] for depth in range(len(folders) + 1)]
-    for key in [*(("nodes", *place, label, own) for place in places), (flow.name, own)]:
+    return [*(("nodes", *place, slug(flow.name), name) for place in places), (flow.name, name)]
+
+
+def _history(
+    location: NodeLocation, keys: Sequence[Sequence[str]], store: ResultStore, partition: str | None
+) -> list[Ref]:
+    """What runs made of a node under the first key that has anything, the newest first."""
+    for key in keys:
         if found := store.history(of_partition(key, partition)):
             return found
     lacking = "no result" if partition is None else f"no result of partition {partition!r}"
     advice = "run it first" if partition else "run it first, or name the --partition of its runs"
-    raise SelectionError(f"{flow.graph.location(node.node_id)}: has {lacking} in {store.location}; {advice}")
+    raise SelectionError(f"{location}: has {lacking} in {store.location}; {advice}")
 
 
 def _one_before(history: Sequence[Ref], after: Ref) -> Ref:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flowfile_dagster.api import Flow, load_flow
-from flowfile_dagster.cli.arguments import add_root
+from flowfile_dagster.cli.arguments import add_parameters, add_root, parameters
 from flowfile_dagster.columns.schema import schema_to_json
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.plan.fusion import performance_segments
@@ -18,6 +18,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Register the command."""
     parser = commands.add_parser("show", help="print nodes, inputs and predicted columns of a flow")
     parser.add_argument("flow", type=Path, help="the flow file")
+    add_parameters(parser)
     add_root(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(execute=execute)
@@ -25,7 +26,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def execute(options: argparse.Namespace) -> int:
     """Show the flow."""
-    flow = load_flow(options.flow, root=options.root)
+    flow = load_flow(options.flow, parameters=parameters(options), root=options.root)
     nodes, segments = describe(flow), describe_segments(flow)
     if options.json:
         print(json.dumps({"nodes": nodes, "segments": segments}, indent=2, ensure_ascii=False))

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,20 @@ def test_show_tells_what_cannot_run_and_what_is_opaque(failing: Path, capsys: Ca
     lines = capsys.readouterr().out.splitlines()
     assert lines[3].startswith("      cannot run: ")
     assert lines[4] == "      opaque"
+
+
+def test_show_takes_parameters(tmp_path: Path, capsys: Capture) -> None:
+    nodes = [manual(1, {"a": [1]}), node(2, "record_id", {"record_id_input": {"output_column_name": "${name}"}}, 1)]
+    path = write_flow(tmp_path / "f.json", nodes, parameters=[{"name": "name", "default_value": "id"}])
+    assert call("show", path, "--param", "name=row") == 0
+    assert "      row UInt32, a Int64" in capsys.readouterr().out
+
+
+def test_version_is_that_of_the_package(capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"flowfile-dagster {version('flowfile-dagster')}\n"
 
 
 def test_show_gives_json(good: Path, capsys: Capture) -> None:

@@ -110,3 +110,24 @@ def test_diff_of_a_partition_compares_its_results(tmp_path: Path, capsys: Captur
     assert "has no result of partition '2024-01-02' in" in capsys.readouterr().err
     assert call("diff", path, 2, "--store", tmp_path / "store") == 2
     assert "run it first, or name the --partition of its runs" in capsys.readouterr().err
+
+
+def test_diff_of_a_renamed_node_finds_what_runs_of_dagster_made_under_its_old_name(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path / "store")
+    for text in ("[id] * 2", "[id] * 3"):
+        path = run_with(tmp_path, text)
+        latest = store.latest(("numbers", "doubled"))
+        assert latest is not None
+        store.of_run(text).publish(("nodes", "accounts", "old"), latest)
+    shutil.rmtree(tmp_path / "store" / "refs" / "numbers")
+    assert call("diff", path, "doubled", "--store", tmp_path / "store", "--renamed-from", "accounts/old") == 1
+    assert call("diff", path, "doubled", "--store", tmp_path / "store", "--renamed-from", "accounts/other") == 2
+
+
+def test_diff_takes_parameters_whose_defaults_do_not_load(tmp_path: Path, capsys: Capture) -> None:
+    nodes = [manual(1, {"a": [1]}), formula(2, 1, "b", "${n}")]
+    path = write_flow(tmp_path / "f.json", nodes, parameters=[{"name": "n", "type": "integer"}])
+    for value in (1, 2):
+        assert call("run", path, "--store", tmp_path / "store", "--param", f"n={value}") == 0
+    assert call("diff", path, 2, "--store", tmp_path / "store", "--param", "n=1") == 1
+    assert "1 changed (b 1)" in capsys.readouterr().out
