@@ -44,6 +44,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="spare what is younger, for it may belong to a run at work; default: 1h",
     )
     parser.add_argument(
+        "--forget",
+        type=_key,
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="an asset, or a flow, that is no more: flow/node, flow. Its latest results count like any other",
+    )
+    parser.add_argument(
         "--verify", action="store_true", help="then read every file that is left, and tell what is damaged or lost"
     )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
@@ -55,7 +63,9 @@ def execute(options: argparse.Namespace) -> int:
     """Collect garbage; exit code 1 if what is left was verified and found damaged."""
     if not is_url(options.store) and not Path(options.store).is_dir():
         raise StoreError(options.store, "there is no such folder")
-    policy = Policy(options.keep_last, options.max_age, options.max_bytes, options.grace)
+    # Dagster has a ref for the asset and one for its node.
+    forgotten = [(*room, *key) for key in options.forget for room in ((), ("nodes",))]
+    policy = Policy(options.keep_last, options.max_age, options.max_bytes, options.grace, forgotten)
     store = ResultStore(options.store, read_from=options.read_from)
     collection = collect_garbage(store, policy, is_dry_run=options.dry_run)
     damages = sorted(set(map(str, store.verify().values()))) if options.verify else []
@@ -78,6 +88,13 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of results; write 1 or more")
     return int(text)
+
+
+def _key(text: str) -> tuple[str, ...]:
+    parts = tuple(text.split("/"))
+    if not all(parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is no key; write flow/node, or the name of a flow")
+    return parts
 
 
 def _duration(text: str) -> float:

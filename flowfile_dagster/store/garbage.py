@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import PurePosixPath
 from typing import Literal, TypeAlias, TypeVar
@@ -24,7 +24,7 @@ from flowfile_dagster.store.files import FileFacts, StoreFiles
 from flowfile_dagster.store.fingerprints import FINGERPRINTS, SCHEMAS, SETTLING_TIME, VERIFIED, FileMemory
 from flowfile_dagster.store.index import MANIFESTS, DamageError, Manifest, is_of_later_format, manifest_from_bytes
 from flowfile_dagster.store.local_files import TEMPORARY_SUFFIX
-from flowfile_dagster.store.refs import REFS, key_of_run_ref, ref_from_bytes
+from flowfile_dagster.store.refs import REFS, key_of_run_ref, ref_from_bytes, ref_name
 from flowfile_dagster.store.store import ResultStore
 
 DEFAULT_GRACE = 3600.0
@@ -32,7 +32,7 @@ DEFAULT_GRACE = 3600.0
 #: An object store takes some tens of milliseconds for each file that is read or removed.
 _AT_ONCE = 16
 
-#: ``leftover``: a temporary file, data that nothing names, a manifest that cannot be used.
+#: ``leftover``: a temporary file, data that nothing names, a manifest that cannot be used, a ref of a forgotten key.
 Reason: TypeAlias = Literal["age", "bytes", "count", "leftover"]
 
 #: What the store names so. Nothing else below its folders is touched: a project may keep its sources in a `data`, too.
@@ -53,12 +53,15 @@ class Policy:
         max_age: results that nothing used for this long may go (seconds).
         max_bytes: the oldest results may go until the data files have this size.
         grace: nothing goes that is younger than this (seconds): longer than a run takes.
+        forgotten: keys of assets that are no more, or what their keys begin with: their latest materializations are
+            results like any other.
     """
 
     keep_last: int | None = None
     max_age: float | None = None
     max_bytes: int | None = None
     grace: float = DEFAULT_GRACE
+    forgotten: Collection[Sequence[str]] = ()
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def collect_garbage(store: ResultStore, policy: Policy, *, is_dry_run: bool = Fa
     oldest_kept = now - policy.grace
     # The time of data files is set back when they are written, see `FingerprintMemory.settle`.
     oldest_data = oldest_kept - SETTLING_TIME
-    snapshot = _look(store.files)
+    snapshot = _forget(_look(store.files), policy.forgotten, oldest_kept)
     results = list(_removals_of_results(snapshot, policy, now))
     if is_dry_run:
         gone = {removal.name for removal in results}
@@ -153,6 +156,14 @@ def _look(files: StoreFiles) -> _Snapshot:
     return _Snapshot(manifests, refs, {name: found for name, found in facts.items() if name.startswith(BLOBS)}, facts)
 
 
+def _forget(snapshot: _Snapshot, keys: Iterable[Sequence[str]], oldest_kept: float) -> _Snapshot:
+    """Without the refs of these keys and of those below; a young one is still in use."""
+    names = [ref_name(key).removesuffix(".json") for key in keys]
+    begins = tuple(f"{name}{end}" for name in names for end in "/.")
+    gone = {name for name in snapshot.refs if name.startswith(begins) and snapshot.facts[name].modified <= oldest_kept}
+    return replace(snapshot, refs={name: node_hash for name, node_hash in snapshot.refs.items() if name not in gone})
+
+
 def _remove(files: StoreFiles, removals: Sequence[Removal], unless_modified_after: float) -> list[Removal]:
     """Remove files; gives what was removed."""
     gone = _all_at_once(lambda removal: files.remove(removal.name, unless_modified_after), removals)
@@ -207,7 +218,9 @@ def _is_leftover(name: str, snapshot: _Snapshot, left: Collection[str], history:
         return True
     if name in snapshot.manifests:
         return snapshot.manifests[name] is None
-    is_of_run = name in snapshot.refs and key_of_run_ref(name) is not None
+    if name.startswith(f"{REFS}/") and name not in snapshot.refs:
+        return True
+    is_of_run = key_of_run_ref(name) is not None
     return is_of_run and (name not in history.kept or snapshot.refs[name] not in left)
 
 

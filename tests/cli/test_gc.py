@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -43,6 +44,16 @@ def test_dry_run_as_json_removes_nothing(store: Path, capsys: pytest.CaptureFixt
     assert sorted(store.rglob("*")) == before
     assert {removal["reason"] for removal in found["removals"]} == {"age", "leftover"}
     assert found["bytes_removed"] == sum(removal["bytes"] for removal in found["removals"])
+
+
+def test_forgotten_flow_goes_with_what_dagster_keeps_of_its_nodes(store: Path) -> None:
+    for name in ("nodes/shop", "shop_2"):
+        shutil.copytree(store / "refs" / "shop", store / "refs" / name)
+    assert main(["gc", str(store), "--forget", "shop", "--keep-last", "1"]) == 0
+    assert {path.relative_to(store).parts[1] for path in store.glob("refs/**/*.json")} == {"shop_2"}
+    assert len(list(store.rglob("*.arrow"))) == 2
+    assert main(["gc", str(store), "--forget", "shop_2/formula_2", "--keep-last", "1"]) == 0
+    assert [pl.read_ipc(path, memory_map=False).width for path in store.rglob("*.arrow")] == [1]
 
 
 def test_young_results_are_spared(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,7 +123,8 @@ def test_size_is_a_number_with_or_without_a_unit(text: str, size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--max-age", "30"], ["--max-bytes", "many"], ["--keep-last", "0"], ["--max-bytes", "-5"]]
+    "arguments",
+    [["--max-age", "30"], ["--max-bytes", "many"], ["--keep-last", "0"], ["--max-bytes", "-5"], ["--forget", "shop/"]],
 )
 def test_limit_that_is_none_is_refused(store: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:

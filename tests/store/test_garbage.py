@@ -75,6 +75,26 @@ def test_latest_results_survive_every_limit(store: ResultStore) -> None:
     assert len(list(store.base.glob("nodes/*/*.json"))) == 4, "the recipes stay with their results"
 
 
+def test_forgotten_keys_lose_their_refs_and_limits_decide_about_their_results(store: ResultStore) -> None:
+    for number, key in enumerate([("flow", "node"), ("flow", "node", "@2024"), ("flow", "node_2"), ("flow",)]):
+        put(store, number, age=10_000, key=key)
+    collect_garbage(store, Policy(grace=100, forgotten=[KEY]))
+    assert sorted(path.name for path in store.base.glob("refs/**/*.json") if path.parent.suffix != ".runs") == [
+        "flow.json",
+        "node_2.json",
+    ]
+    assert numbers(store, range(4)) == [0, 1, 2, 3]
+    collect(store, 1)
+    assert numbers(store, range(4)) == [2, 3]
+
+
+def test_forgotten_key_whose_ref_is_young_stays(store: ResultStore) -> None:
+    put(store, 1)
+    collect_garbage(store, Policy(keep_last=1, max_bytes=0, grace=100, forgotten=[KEY]))
+    assert store.latest(KEY) is not None
+    assert numbers(store, [1]) == [1]
+
+
 def test_without_a_limit_only_leftovers_go(store: ResultStore) -> None:
     for number in (1, 2, 3):
         put(store, number, age=10_000 - number)
