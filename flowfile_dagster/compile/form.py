@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
-#: How a flow runs.
-ExecutionMode: TypeAlias = Literal["development", "performance"]
+from flowfile_dagster.flow.graph import ExecutionMode
 
 #: Raise when the meaning of a field changes: older files are then compiled anew.
 COMPILED_FORMAT = 11

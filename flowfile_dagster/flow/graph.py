@@ -26,6 +26,7 @@ from flowfile_dagster.flow.wiring import Input
 #: Longer paths exist on no system.
 _MAX_PATH = 4096
 
+#: How a flow runs.
 ExecutionMode: TypeAlias = Literal["development", "performance"]
 
 

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from itertools import pairwise
 from operator import or_
-from typing import Any
+from typing import Any, TypeVar
 
 from flowfile_dagster.contract.context import PathResolver
 from flowfile_dagster.contract.node_type import Source, Trait
 from flowfile_dagster.errors import NodeProblem
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
+
+_Flow = TypeVar("_Flow")
 
 
 def sources_of(node: FlowNode, paths: PathResolver) -> tuple[Source, ...]:
@@ -31,6 +33,16 @@ def target_of(node: FlowNode, paths: PathResolver) -> str | None:
     except (OSError, NodeProblem):
         return None
     return None if target is None else str(target.path)
+
+
+def needed_flows(flow: _Flow, needs: Mapping[_Flow, set[_Flow]]) -> set[_Flow]:
+    """The flow itself and all that it needs, from what each flow needs directly."""
+    found, waiting = {flow}, [flow]
+    while waiting:
+        fresh = needs.get(waiting.pop(), set()) - found
+        found |= fresh
+        waiting.extend(fresh)
+    return found
 
 
 def lost_files(graph: FlowGraph) -> dict[int, str]:

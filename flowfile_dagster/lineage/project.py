@@ -17,7 +17,7 @@ from flowfile_dagster.errors import FlowfileDagsterError
 from flowfile_dagster.flow.files import find_flow_files
 from flowfile_dagster.flow.graph import FlowGraph
 from flowfile_dagster.flow.names import node_names, slug
-from flowfile_dagster.flow.outside import sources_of, target_of
+from flowfile_dagster.flow.outside import needed_flows, sources_of, target_of
 from flowfile_dagster.flow.predict import NodePrediction, predict_graph
 from flowfile_dagster.flow.resolve import read_graph
 from flowfile_dagster.lineage.columns import ColumnGraph, ColumnId, NodeId, connect, flow_columns
@@ -158,16 +158,7 @@ def _connections(graphs: Mapping[str, FlowGraph]) -> tuple[dict[NodeId, NodeId],
         for node in graph.nodes.values():
             for source in sources_of(node, graph):
                 writer = targets.get(source.uri)
-                if writer is not None and not node.inputs and name not in _reachable(writer.flow, needs):
+                if writer is not None and not node.inputs and name not in needed_flows(writer.flow, needs):
                     writers[NodeId(name, node.node_id)] = writer
                     needs[name].add(writer.flow)
     return writers, list(TopologicalSorter({name: sorted(needs[name]) for name in graphs}).static_order())
-
-
-def _reachable(start: str, needs: Mapping[str, set[str]]) -> set[str]:
-    found, waiting = {start}, [start]
-    while waiting:
-        fresh = needs[waiting.pop()] - found
-        found |= fresh
-        waiting.extend(fresh)
-    return found

@@ -11,6 +11,7 @@ import dagster as dg
 from flowfile_dagster.compile.form import CompiledFlow, CompiledNode, CompiledSegment, CompiledSource
 from flowfile_dagster.errors import FlowFileError, Problem
 from flowfile_dagster.flow.graph import ExecutionMode
+from flowfile_dagster.flow.outside import needed_flows
 from flowfile_dagster.orchestration.pages.metadata import ColumnOrigins
 from flowfile_dagster.orchestration.project.place import FlowPlace
 from flowfile_dagster.orchestration.project.project import Project
@@ -155,7 +156,7 @@ class SpecBuilder:
             sources = {source.identity: source for node in flow.nodes for source in node.sources}
             for identity, source in sources.items():
                 for writer, key in self._writers_of(source):
-                    if place not in _reachable(writer, needs):
+                    if place not in needed_flows(writer, needs):
                         needs.setdefault(place, set()).add(writer)
                         allowed.setdefault((place, identity), []).append(key)
         return allowed
@@ -215,16 +216,6 @@ def _link(template: str, flow: CompiledFlow, node: CompiledNode) -> str:
     for name, value in values.items():
         template = template.replace(f"{{{name}}}", quote(value, safe=""))
     return template
-
-
-def _reachable(start: FlowPlace, needs: Mapping[FlowPlace, set[FlowPlace]]) -> set[FlowPlace]:
-    """The flow itself, and all that it needs."""
-    found, waiting = {start}, [start]
-    while waiting:
-        fresh = needs.get(waiting.pop(), set()) - found
-        found |= fresh
-        waiting.extend(fresh)
-    return found
 
 
 def _own_segment(node: CompiledNode) -> CompiledSegment:
