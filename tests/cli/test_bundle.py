@@ -127,7 +127,7 @@ def test_redacted_columns_rows_beyond_the_sample_and_canvas_notes_are_nowhere_in
 def test_categories_of_redacted_columns_are_nowhere_in_the_bundle(tmp_path: Path) -> None:
     kinds = pl.Enum(["secret", "another secret"])
     table = pl.DataFrame({"a": [1], "kind": ["secret"], "kinds": [["secret"]], "record": [{"kind": "secret"}]})
-    types = {"kind": kinds, "kinds": pl.List(kinds), "record": pl.Struct({"kind": kinds})}
+    types = pl.Schema({"kind": kinds, "kinds": pl.List(kinds), "record": pl.Struct({"kind": kinds})})
     table.cast(types).write_ipc(tmp_path / "in.arrow")
     received = {"path": "in.arrow", "file_type": "ipc", "table_settings": {"file_type": "ipc"}}
     nodes = [node(1, "read", {"received_file": received}), formula(2, 1, "b", "[a]")]

@@ -238,4 +238,4 @@ def test_flow_that_changes_before_the_worker_reads_it_is_not_kept_under_the_old_
     path.write_text(old)
     (entry,) = cache.load([FlowRequest(path)])
     assert isinstance(entry.flow, CompiledFlow)
-    assert entry.flow.nodes[0].schemas == {"output-0": [["a", "Int64"]]}
+    assert [list(column) for column in entry.flow.nodes[0].schemas["output-0"]] == [["a", "Int64"]]

@@ -91,7 +91,7 @@ def test_schemas_and_lineage_are_those_of_the_prediction(tmp_path: Path) -> None
     flow, predictions = compiled(path), load_flow(path).predictions
     assert isinstance(flow, CompiledFlow)
     for entry in flow.nodes:
-        schema, lineage = (part["output-0"] for part in (entry.schemas, entry.lineage))
+        schema, lineage = entry.schemas["output-0"], entry.lineage["output-0"]
         assert schema is not None
         assert lineage is not None
         assert [name for name, _ in schema] == list(predictions[entry.node_id].schemas["output-0"] or ())

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from flowfile_dagster.engine import context as context_module
-from flowfile_dagster.engine.collect import Engine
+from flowfile_dagster.engine.collect import Engine, collect
 from flowfile_dagster.engine.context import NodeContext
 from flowfile_dagster.flow.resolve import read_graph
 from flowfile_dagster.store.fingerprints import FileMemory
@@ -24,7 +24,6 @@ def test_rows_of_a_file_are_computed_on_the_chosen_engine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Engine, expected: list[Engine]
 ) -> None:
     used: list[Engine] = []
-    collect = context_module.collect
 
     def note(frame: pl.LazyFrame, on: Engine = "in-memory") -> pl.DataFrame:
         used.append(on)

@@ -32,7 +32,7 @@ def cases_of(name: str) -> list[NodeCase]:
     return list(getattr(import_module(module), "CASES", [])) if find_spec(module) else []
 
 
-CASES = [pytest.param(name, case, id=f"{name}-{index}") for name in NAMES for index, case in enumerate(cases_of(name))]
+CASES = {f"{name}-{index}": (name, case) for name in NAMES for index, case in enumerate(cases_of(name))}
 
 
 class Use:
@@ -60,10 +60,11 @@ class Use:
 
 @pytest.fixture
 def use(request: pytest.FixtureRequest, tmp_path: Path) -> Use:
-    return Use(*request.param, tmp_path)
+    name, case = request.param
+    return Use(name, case, tmp_path)
 
 
-every_case = pytest.mark.parametrize("use", [pytest.param(case.values, id=case.id) for case in CASES], indirect=True)
+every_case = pytest.mark.parametrize("use", CASES.values(), ids=CASES, indirect=True)
 
 
 @pytest.mark.parametrize("name", NAMES)

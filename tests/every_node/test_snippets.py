@@ -18,7 +18,9 @@ from tests.nodes.node_case import NodeCase
 TYPES = {"filter", "formula", "group_by", "record_count", "record_id", "sample", "select", "sort", "unique"}
 
 
-@pytest.mark.parametrize(("name", "case"), [case for case in CASES if case.values[0] in TYPES])
+@pytest.mark.parametrize(
+    ("name", "case"), [pytest.param(*case, id=label) for label, case in CASES.items() if case[0] in TYPES]
+)
 def test_snippet_does_what_the_node_does(name: str, case: NodeCase, tmp_path: Path) -> None:
     use = Use(name, case, tmp_path)
     names = [f"input_{index}" for index in range(len(use.inputs))]
@@ -35,6 +37,6 @@ def test_snippet_does_what_the_node_does(name: str, case: NodeCase, tmp_path: Pa
 
 @pytest.mark.parametrize("name", sorted(TYPES))
 def test_type_has_a_snippet(name: str, tmp_path: Path) -> None:
-    uses = [Use(name, case.values[1], tmp_path) for case in CASES if case.values[0] == name]
+    uses = [Use(name, case, tmp_path) for other, case in CASES.values() if other == name]
     snippets = [use.node.snippet(use.settings, [frame.schema for frame in use.inputs], ["df"]) for use in uses]
     assert any(snippets)

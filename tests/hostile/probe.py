@@ -39,7 +39,8 @@ class Watch:
 
     @contextlib.contextmanager
     def on(self) -> Iterator[list[str]]:
-        self.seen = seen = []
+        seen: list[str] = []
+        self.seen = seen
         try:
             yield seen
         finally:

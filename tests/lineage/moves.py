@@ -9,7 +9,7 @@ along in columns of their own, to take the place of those outputs that are nothi
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -244,7 +244,7 @@ def other_values(column: pl.Series) -> Iterator[pl.Series]:
             yield changed
 
 
-def _expressions(dtype: pl.DataType) -> Iterator[object]:
+def _expressions(dtype: pl.DataType) -> Iterator[Callable[[pl.Expr], pl.Expr]]:
     def cast(expression: pl.Expr) -> pl.Expr:
         return expression.cast(dtype, strict=False)
 

@@ -65,7 +65,7 @@ def test_output_type_is_strict() -> None:
 def test_lineage_follows_the_chain_to_the_input() -> None:
     node = find_node_type("formula")
     settings = parse_settings("formula", formulas(("b", "[a] + 1"), ("a", "concat([s], [b])"), ("k", "1")))
-    (output,) = node.predict(settings, [ROWS.schema], None).values()  # type: ignore[arg-type]
+    (output,) = node.predict(settings, [ROWS.schema], None).values()
     a, s = ColumnOrigin(0, "a"), ColumnOrigin(0, "s")
     assert node.lineage(settings, [ROWS.schema], output) == {"a": (a, s), "s": (s,), "b": (a,), "k": ()}
 

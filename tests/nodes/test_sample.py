@@ -5,6 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from flowfile_dagster.contract.node_type import Trait
+from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.errors import SettingsError
 from flowfile_dagster.nodes import find_node_type
 from tests.nodes.node_case import LiteralContext, NodeCase, assert_node, parse_settings, run_node
@@ -69,11 +70,13 @@ def test_random_rows_can_be_read_twice_in_one_plan(method: str) -> None:
 
 @pytest.mark.parametrize("seeds", [(7, 8), (7, None), (None, None)])
 def test_draws_of_one_plan_are_independent(seeds: tuple[int | None, int | None]) -> None:
-    rows, node, frames = pl.DataFrame({"a": range(1000)}), find_node_type("sample"), []
+    rows, node = pl.DataFrame({"a": range(1000)}), find_node_type("sample")
+    frames: list[Any] = []
     for seed in seeds:
         parsed = parse_settings("sample", {"sample_method": "random", "sample_size": 100, "seed": seed})
         frames.append(node.build(parsed, [rows.lazy()], LiteralContext()))
-    for engine in ("in-memory", "streaming"):
+    engines: tuple[Engine, ...] = ("in-memory", "streaming")
+    for engine in engines:
         first, second = pl.collect_all(frames, engine=engine)
         assert not first.equals(second)
         if seeds[0] is not None:

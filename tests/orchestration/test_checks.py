@@ -91,7 +91,7 @@ def two_branches() -> list[JsonObject]:
 
 def test_every_kind_of_check_is_told_with_its_result(checked: CheckedProject) -> None:
     checked.project.write([manual(1, {"a": [1, 1, 2]}), manual(2, {"a": [1, 1]}), join(3, 1, 2, "a")])
-    checks = [
+    checks: list[Check] = [
         Unique(columns=["a"]),
         NotNull(columns=["a"]),
         AcceptedValues(column="a", values=[1]),

@@ -51,7 +51,7 @@ def used(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     events = result.get_asset_materialization_events()
     found = [event.step_materialization_data.materialization.metadata["flowfile/parameters"].value for event in events]
     assert all(values == found[0] for values in found)
-    values: dict[str, Any] = found[0]
+    values: Any = found[0]
     return values
 
 
@@ -85,7 +85,7 @@ def test_values_from_the_launchpad_reach_the_nodes(either_mode: Project) -> None
     write(either_mode)
     defs = definitions(either_mode)
     launch(either_mode, defs, {"country": "FR", "least": 3})
-    frame = defs.load_asset_value(["shop", "formula_3"], python_type=pl.DataFrame, instance=either_mode.instance)
+    frame: Any = defs.load_asset_value(["shop", "formula_3"], python_type=pl.DataFrame, instance=either_mode.instance)
     assert frame.rows() == [(3, "FR")]
 
 
@@ -184,7 +184,8 @@ def test_launchpad_shows_type_default_and_description(project: Project) -> None:
     write(project)
     resource = definitions(project).resources["flow__shop"]
     assert isinstance(resource, dg.ResourceDefinition)
-    fields = resource.config_schema.config_type.fields["parameters"].config_type.fields
+    config: Any = resource.config_schema.config_type
+    fields = config.fields["parameters"].config_type.fields
     shown = {
         name: (field.config_type.given_name, field.default_value_as_json_str)
         for name, field in fields.items()

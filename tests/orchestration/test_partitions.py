@@ -249,7 +249,8 @@ def test_parameter_of_a_partition_is_not_asked_for_in_the_launchpad(project: Pro
     write(project, DAY, {"name": "note"})
     resource = definitions(project, DAYS).resources["flow__shop"]
     assert isinstance(resource, dg.ResourceDefinition)
-    assert set(resource.config_schema.config_type.fields["parameters"].config_type.fields) == {"note"}
+    config: Any = resource.config_schema.config_type
+    assert set(config.fields["parameters"].config_type.fields) == {"note"}
 
 
 def test_run_of_a_range_is_tagged_with_what_its_partitions_share(project: Project) -> None:
@@ -302,7 +303,7 @@ def test_python_asset_reads_all_partitions_of_a_node(project: Project, annotatio
     assert launch(project, defs, "DE", "FR", select=flow).success
     job = defs.resolve_implicit_global_asset_job_def()
     assert job.execute_in_process(instance=project.instance, asset_selection=[dg.AssetKey("whole")]).success
-    frame = defs.load_asset_value("whole", python_type=pl.DataFrame, instance=project.instance)
+    frame: Any = defs.load_asset_value("whole", python_type=pl.DataFrame, instance=project.instance)
     assert frame["seen"].to_list() == seen
 
 

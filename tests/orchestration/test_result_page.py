@@ -126,7 +126,7 @@ def test_hidden_values_are_stored_all_the_same(project: Project) -> None:
     project.write([PEOPLE])
     hidden = configured(project, FlowConfig(redact=["name"]))
     hidden.run()
-    value = hidden.definitions().load_asset_value(["shop", "manual_input_1"], instance=project.instance)
+    value: Any = hidden.definitions().load_asset_value(["shop", "manual_input_1"], instance=project.instance)
     assert value["name"].to_list() == ["ada", "bob"]
 
 

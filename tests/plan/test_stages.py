@@ -161,7 +161,7 @@ def test_volatile_target_and_what_hangs_on_it_are_settled_during_the_run(load: A
 def test_volatile_result_of_other_settings_or_inputs_is_not_the_latest(load: Any, store: ResultStore) -> None:
     def flow(rows: list[int], size: int) -> Flow:
         sample = node(2, "sample", {**SAMPLE, "sample_size": size}, 1)
-        return load(manual(1, {"a": rows}), sample, formula(3, 2, "b", "1"))  # type: ignore[no-any-return]
+        return load(manual(1, {"a": rows}), sample, formula(3, 2, "b", "1"))
 
     flow([1, 2, 3], 2).run(store=store)
     assert actions(flow([1, 2, 3], 2), store, 3)[2] == "leave"

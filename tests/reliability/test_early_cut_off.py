@@ -78,7 +78,7 @@ def test_result_of_another_engine_is_the_same_result(load: Load, tmp_path: Path)
     for engine in ("in-memory", "streaming"):
         for mode in ("development", "performance"):
             store = tmp_path / f"{engine}-{mode}"
-            load(*nodes).run(mode, store=store, engine=engine, targets=[5])  # type: ignore[arg-type]
+            load(*nodes).run(mode, store=store, engine=engine, targets=[5])
             stored.append({path.name for path in store.rglob("*.arrow")})
     assert stored[0] == stored[2], "development"
     assert stored[1] == stored[3], "performance"

@@ -3,6 +3,7 @@
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -61,7 +62,7 @@ def test_scheduled_job_collects_in_dagster(tmp_path: Path) -> None:
     result = definitions.resolve_job_def("flowfile_gc").execute_in_process(instance=instance)
     assert result.success
     assert len(list(store.glob("data/*/*.arrow"))) == 2
-    value = definitions.load_asset_value(["shop", "formula_2"], instance=instance, python_type=pl.DataFrame)
+    value: Any = definitions.load_asset_value(["shop", "formula_2"], instance=instance, python_type=pl.DataFrame)
     assert value["b"].to_list() == [row * 2 for row in ROWS]
     messages = [entry.user_message for entry in instance.all_logs(result.run_id)]
     assert any("bytes removed" in message and "bytes of data stay" in message for message in messages)

@@ -15,7 +15,12 @@ from flowfile_dagster.store.index import (
     manifest_to_bytes,
 )
 
-SCHEMA = pl.Schema({"a": pl.Int64, "b": pl.Datetime("us", "UTC"), "c": pl.List(pl.Struct({"d": pl.Decimal(10, 2)}))})
+COLUMNS: dict[str, Any] = {
+    "a": pl.Int64,
+    "b": pl.Datetime("us", "UTC"),
+    "c": pl.List(pl.Struct({"d": pl.Decimal(10, 2)})),
+}
+SCHEMA = pl.Schema(COLUMNS)
 TABLE = StoredTable("c" * 32, 100, 3, SCHEMA)
 HASH = "ab" + "0" * 62
 FULL = Manifest(

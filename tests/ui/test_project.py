@@ -57,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _join(node_id: int, left: int, right: int) -> dict[str, Any]:
-    selects = {"left_select": {"select": []}, "right_select": {"select": []}}
+    selects: dict[str, Any] = {"left_select": {"select": []}, "right_select": {"select": []}}
     mapping = {"join_mapping": [{"left_col": "item", "right_col": "item"}], "how": "left"}
     return node(node_id, "join", {"join_input": {**mapping, **selects}}, left, right=right)
 
