@@ -9,10 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from flowfile_dagster import build_definitions
 from flowfile_dagster.flow.graph import ExecutionMode
 from tests.factories import JsonObject, write_flow
+
+
+@event.listens_for(Engine, "connect")
+def _commit_without_waiting_for_the_disk(connection: Any, _: object) -> None:
+    """No test outlives a power failure, and waiting takes half of a small run."""
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 @dataclass(frozen=True)
