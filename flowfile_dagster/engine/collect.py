@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Sequence
+from threading import current_thread, main_thread
+from typing import Literal, TypeAlias, TypeVar
 
 import polars as pl
+
+from flowfile_dagster.engine.background import start
+
+_Result = TypeVar("_Result")
 
 #: ``auto`` is Polars' own choice; ``gpu`` needs the library that Polars names when it is missing.
 Engine: TypeAlias = Literal["auto", "in-memory", "streaming", "gpu"]
@@ -13,9 +18,17 @@ Engine: TypeAlias = Literal["auto", "in-memory", "streaming", "gpu"]
 
 def collect(frame: pl.LazyFrame, engine: Engine = "in-memory") -> pl.DataFrame:
     """Run a plan. The in-memory engine keeps the order of rows that operations define, without being asked."""
-    return frame.collect(engine=engine)
+    return _interruptible(lambda: frame.collect(engine=engine))
 
 
 def collect_together(frames: Sequence[pl.LazyFrame], engine: Engine) -> list[pl.DataFrame]:
     """Run plans that share work, which is done once."""
-    return pl.collect_all(frames, engine=engine)
+    return _interruptible(lambda: pl.collect_all(frames, engine=engine))
+
+
+def _interruptible(run: Callable[[], _Result]) -> _Result:
+    """Let another thread run a plan for the main one, which alone hears that its run is terminated.
+
+    Within Polars it would hear of it when the plan has ended, which may be in hours.
+    """
+    return start(run).result() if current_thread() is main_thread() else run()

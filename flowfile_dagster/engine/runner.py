@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,6 +19,7 @@ import polars as pl
 
 from flowfile_dagster.contract.node_type import NODE_FAILURES, Source, Trait
 from flowfile_dagster.engine.assembly import assemble
+from flowfile_dagster.engine.background import start
 from flowfile_dagster.engine.choice import engine_that_runs
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.engine.context import BundledContext, NodeContext, NodeFrames
@@ -213,14 +215,13 @@ class _Run:
             finally:
                 rendezvous.leave()
 
-        with ThreadPoolExecutor(len(wanted), thread_name_prefix="flowfile-bundle") as pool:
-            futures: list[Future[list[NodeEvent]]] = []
-            for stage, members, is_target in wanted:
-                futures.append(pool.submit(finish, stage, members, is_target))
-                # One after the other, as side by side they would only take Python from each other.
-                rendezvous.wait_until_awaited(len(wanted) - len(futures))
-            for future in futures:
-                yield from future.result()
+        futures: list[Future[list[NodeEvent]]] = []
+        for stage, members, is_target in wanted:
+            futures.append(start(partial(finish, stage, members, is_target)))
+            # One after the other, as side by side they would only take Python from each other.
+            rendezvous.wait_until_awaited(len(wanted) - len(futures))
+        for future in futures:
+            yield from future.result()
 
     def _shared_frames(self, segments: Sequence[tuple[Segment, Members]]) -> Mapping[int, NodeFrames]:
         """What all segments of a bundle have in common, built once, so that Polars sees that it is the same."""

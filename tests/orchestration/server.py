@@ -52,6 +52,9 @@ REEXECUTE = """
 mutation($params: ReexecutionParams!) { launchPipelineReexecution(reexecutionParams: $params) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }
 """
+TERMINATE = """
+mutation($id: String!) { terminateRun(runId: $id) { __typename ... on TerminateRunFailure { message } } }
+"""
 STATUS = """
 query($id: ID!) { runOrError(runId: $id) { ... on Run { status
   assetMaterializations { assetKey { path } } } } }
@@ -128,6 +131,10 @@ class Server:
         answer = self.ask(REEXECUTE, params=params)["launchPipelineReexecution"]
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return str(answer["run"]["runId"])
+
+    def terminate(self, run_id: str) -> None:
+        answer = self.ask(TERMINATE, id=run_id)["terminateRun"]
+        assert answer["__typename"] == "TerminateRunSuccess", answer
 
     def events(self, run_id: str) -> list[dict[str, Any]]:
         return list(self.ask(LOG, id=run_id)["logsForRun"]["events"])

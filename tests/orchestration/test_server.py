@@ -2,11 +2,12 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.factories import advanced_filter, formula, join, manual, node, read_csv, write_flow
+from tests.factories import advanced_filter, formula, join, manual, node, read_csv, write_file, write_flow
 from tests.orchestration.server import (
     FORK_SERVER,
     FORK_SERVER_WITH_DEFINITIONS,
@@ -59,6 +60,27 @@ def test_segments_run_in_steps_of_their_own_and_a_killed_one_fails_alone(tmp_pat
         status, materialized = server.wait(run_id)
         assert status == "FAILURE"
         assert materialized == {"formula_2"}
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("executor", [IN_PROCESS, OURS], ids=["in-process", "ours"])
+def test_terminated_run_stops_in_the_middle_of_a_query_and_leaves_nothing_half_written(
+    tmp_path: Path, executor: str
+) -> None:
+    flows = tmp_path / "flows"
+    flows.mkdir()
+    many, settings = {"a": list(range(60_000))}, {"left_select": {"select": []}, "right_select": {"select": []}}
+    pairs = node(2, "cross_join", {"cross_join_input": settings}, 1, right=1)
+    target = tmp_path / "written" / "out.csv"
+    target.parent.mkdir()
+    write_flow(flows / "heavy.json", [manual(1, many), pairs, write_file(3, 2, target)])
+    with serve(tmp_path, flows, executor, "performance") as server:
+        run_id = server.launch([["heavy", "output_3"]])
+        while not list(target.parent.iterdir()):  # the file that is written beside the target
+            time.sleep(0.2)
+        server.terminate(run_id)
+        assert server.wait(run_id, seconds=30) == ("CANCELED", set())
+    assert list(target.parent.iterdir()) == []
 
 
 @pytest.mark.server
