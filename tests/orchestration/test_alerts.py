@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from flowfile_dagster import AlertConfig, FlowAlert, flowfile_alert_sensor
+from flowfile_dagster import AlertConfig, FlowAlert, FlowConfig, NodeConfig, RowCount, flowfile_alert_sensor
+from flowfile_dagster.orchestration.project.launch_config import AlertKind
 from tests.factories import formula, manual, read_csv
 from tests.orchestration.project import Project
 
@@ -109,6 +111,23 @@ def test_failed_check_of_a_successful_run_is_told(project: Project, told: list[F
     result = dg.materialize([formula_2, is_positive], instance=project.instance)
     listener.tick()
     assert told == [FlowAlert("check", "shop", "formula_2", "is_positive: 3 rows are negative", result.run_id)]
+
+
+@pytest.mark.parametrize(
+    ("on", "kind"), [(["failure", "check"], "check"), (["check"], "check"), (["failure"], "failure")]
+)
+def test_blocking_check_that_fails_is_told_once(project: Project, on: list[AlertKind], kind: AlertKind) -> None:
+    told: list[FlowAlert] = []
+    listener = Listener(project, flowfile_alert_sensor(told.append, on=on))
+    listener.tick()
+    project.write([manual(1, {"a": [1]}), BAD_COLUMN, formula(3, 1, "b", "[a]")])
+    blocked = NodeConfig(checks=[RowCount(min=2, blocking=True)])
+    checked = replace(project, options={"overrides": {"shop": FlowConfig(nodes={"formula_3": blocked})}})
+    assert not checked.run().is_success
+    listener.tick()
+    of_check = [alert for alert in told if "row_count" in alert.cause]
+    assert [alert.kind for alert in of_check] == [kind]
+    assert ("2 / formula" in {alert.node for alert in told}) == ("failure" in on)
 
 
 def test_hook_that_fails_is_tried_again(project: Project) -> None:

@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from flowfile_dagster import FlowfileIOManager, build_definitions
+from flowfile_dagster import ConfigError, FlowfileIOManager, build_definitions
 from flowfile_dagster.store.store import ResultStore
 from tests.factories import formula, manual
 from tests.orchestration.project import Project
@@ -117,3 +117,13 @@ def test_asset_value_can_be_loaded_from_outside_a_run(project: Project) -> None:
     )
     assert isinstance(value, pl.DataFrame)
     assert value["b"].to_list() == [2, 4, 6]
+
+
+def test_flow_whose_results_something_else_would_keep_says_what_it_needs(project: Project) -> None:
+    project.write(NODES)
+    definitions = project.definitions()
+    assets = [item for item in definitions.assets or () if isinstance(item, dg.AssetsDefinition)]
+    others = {name: item for name, item in (definitions.resources or {}).items() if name != "flowfile_io_manager"}
+    cause = "resources.flowfile_io_manager: only a FlowfileIOManager keeps results of flows, and this is InMemoryIOMan"
+    with pytest.raises(ConfigError, match=cause):
+        dg.materialize_to_memory(assets, resources=others)

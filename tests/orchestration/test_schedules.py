@@ -154,6 +154,20 @@ def test_schedule_of_a_daily_flow_runs_the_day_that_is_over(project: Project) ->
     assert request.partition_key == "2025-12-31"
 
 
+@pytest.mark.parametrize("kind", ["schedules", "triggers"])
+def test_flows_with_different_partitions_in_one_launch_are_a_load_error(project: Project, kind: str) -> None:
+    overrides: dict[str, FlowConfig] = {}
+    for name, length in (("days", "daily"), ("weeks", "weekly")):
+        project.write([manual(1, {"a": [1]})], name, parameters=[{"name": "day"}])
+        partitions = {"type": length, "start": "2025-12-01", "parameter": "day"}
+        overrides[name] = FlowConfig.model_validate({"partitions": partitions})
+    all_flows = ScheduleConfig(**NIGHTLY) if kind == "schedules" else TriggerConfig(name="nightly", files=["*.csv"])
+    with pytest.raises(ConfigError, match=rf"{kind}\.nightly\.flows: 'days' and 'weeks' are partitioned in different"):
+        project.definitions(overrides=overrides, **{kind: [all_flows]})
+    of_days = all_flows.model_copy(update={"flows": ["days"]})
+    dg.Definitions.validate_loadable(project.definitions(overrides=overrides, **{kind: [of_days]}))
+
+
 @pytest.mark.parametrize("status", ["NOT_STARTED", "STARTING", "STARTED", "CANCELING"])
 def test_tick_is_skipped_while_another_run_of_the_flow_goes_on(project: Project, status: str) -> None:
     project.write(NODES)

@@ -13,6 +13,7 @@ import dagster as dg
 
 from flowfile_dagster.orchestration.launching.target import TICK
 from flowfile_dagster.orchestration.project.launch_config import AlertKind
+from flowfile_dagster.orchestration.specs.checks import BLOCKING_CHECK
 from flowfile_dagster.orchestration.steps.step import ALSO_FAILED
 
 _RunEnd: TypeAlias = Literal[dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS]
@@ -75,7 +76,7 @@ def flowfile_alert_sensor(
         ended = list(_ended_runs(context.instance, cursor))
         told = 0
         for index, (event_type, storage_id, run_id) in enumerate(ended):
-            alerts = [alert for alert in find_alerts(context.instance, run_id, base_url) if alert.kind in on]
+            alerts = [alert for alert in find_alerts(context.instance, run_id, base_url) if _is_wanted(alert, on)]
             try:
                 for alert in alerts:
                     call(alert)
@@ -96,6 +97,12 @@ def flowfile_alert_sensor(
         default_status=dg.DefaultSensorStatus(status.upper()),
         description="tells of nodes that failed and checks that did not pass",
     )
+
+
+def _is_wanted(alert: FlowAlert, on: Collection[AlertKind]) -> bool:
+    """Whether an alert is to be told. A blocking check fails its node, too, and is told once: as the check."""
+    is_told_as_check = alert.kind == "failure" and alert.cause.startswith(BLOCKING_CHECK) and "check" in on
+    return alert.kind in on and not is_told_as_check
 
 
 def find_alerts(instance: dg.DagsterInstance, run_id: str, base_url: str | None = None) -> list[FlowAlert]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import dagster as dg
 
 from flowfile_dagster.orchestration.specs.translator import IO_MANAGER_KEY
-from flowfile_dagster.orchestration.steps.io_manager import FlowfileIOManager
+from flowfile_dagster.orchestration.steps.io_manager import io_manager_of
 from flowfile_dagster.store.garbage import Policy, collect_garbage
 
 
@@ -32,7 +32,7 @@ def build_gc_schedule(
 
     @dg.op(required_resource_keys={IO_MANAGER_KEY}, out=dg.Out(dg.Nothing))
     def remove_old_results(context: dg.OpExecutionContext) -> None:
-        io_manager: FlowfileIOManager = context.resources.original_resource_dict[IO_MANAGER_KEY]
+        io_manager = io_manager_of(context.resources)
         collection = collect_garbage(io_manager.open_store(context.instance), policy)
         context.log.info(
             f"{len(collection.removals)} files, {collection.bytes_removed:,} bytes removed; "

@@ -118,9 +118,11 @@ def build_target(config: LaunchConfig, assets: FlowAssets, field: str) -> Launch
     """What a configuration says to launch. `field`: where it stands, for errors.
 
     Raises:
-        ConfigError: there is no such flow, or its parameters are not what is given.
+        ConfigError: there is no such flow, its parameters are not what is given, or flows differ in their partitions.
     """
     places = assets.find(config.flows, f"{field}.flows") or list(assets.by_place)
+    if config.select is None:
+        _refuse_mixed_partitions(places, assets.project, f"{field}.flows")
     keys = frozenset[dg.AssetKey]().union(*(assets.by_place[place] for place in places))
     selected: dg.AssetSelection = dg.AssetSelection.assets(*sorted(keys))
     if config.select is not None:
@@ -144,6 +146,19 @@ def build_target(config: LaunchConfig, assets: FlowAssets, field: str) -> Launch
         flow_resource_key(place): {"config": {"parameters": named}} for place, named in values.items() if named
     }
     return LaunchTarget(config, selected, {"resources": resources} if resources else {}, assets)
+
+
+def _refuse_mixed_partitions(places: Iterable[FlowPlace], project: Project, field: str) -> None:
+    """Dagster would refuse the job of all of these flows, and with it the whole code location."""
+    owners: dict[dg.PartitionsDefinition[str], FlowPlace] = {}
+    for place in places:
+        partitions = project.config_of(place).partitions
+        if partitions is not None:
+            owners.setdefault(partitions.build(place), place)
+    if len(owners) > 1:
+        first, second = (place.group for place in [*owners.values()][:2])
+        cause = f"{first!r} and {second!r} are partitioned in different ways, so launch each by itself"
+        raise ConfigError(None, field, cause)
 
 
 def _latest_partition(

@@ -22,6 +22,8 @@ from flowfile_dagster.store.index import Manifest, StoredTable
 from flowfile_dagster.store.store import ResultStore
 
 SCHEMA_CHECK = "predicted_schema"
+#: What begins the cause of a failure that is a failed check.
+BLOCKING_CHECK = "blocking check "
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ class StepChecks:
             for check, result in zip(of_output, self._judge_output(of_output, manifests), strict=True):
                 if check.spec.blocking and not result.passed:
                     location = self.graph.location(check.node_id)
-                    text = f"{location}: blocking check {check.spec.name!r} failed: {result.description}"
+                    text = f"{location}: {BLOCKING_CHECK}{check.spec.name!r} failed: {result.description}"
                     self.failures.setdefault(check.node_id, []).append(text)
                 yield result
 

@@ -21,7 +21,7 @@ from flowfile_dagster.orchestration.project.place import FlowPlace
 from flowfile_dagster.orchestration.specs.checks import NodeCheck, find_checks
 from flowfile_dagster.orchestration.specs.specs import FlowSpecs
 from flowfile_dagster.orchestration.specs.translator import IO_MANAGER_KEY
-from flowfile_dagster.orchestration.steps.io_manager import FlowfileIOManager
+from flowfile_dagster.orchestration.steps.io_manager import io_manager_of
 from flowfile_dagster.orchestration.steps.launch import LaunchSettings, flow_resource_key
 from flowfile_dagster.orchestration.steps.multi_asset import build_multi_asset
 from flowfile_dagster.orchestration.steps.partition_range import run_partitions
@@ -107,7 +107,7 @@ def _build_step(
     own_checks = [check for check in checks if check.spec.asset_key in keys]
 
     def run_flow(context: dg.AssetExecutionContext, _: object) -> Iterator[StepEvent | dg.AssetMaterialization]:
-        io_manager: FlowfileIOManager = context.resources.original_resource_dict[IO_MANAGER_KEY]
+        io_manager = io_manager_of(context.resources)
         store = io_manager.open_store(context.instance).of_run(context.run_id)
         launched: LaunchSettings = context.resources.original_resource_dict[launch_key]
         document = source.read_document(flow)

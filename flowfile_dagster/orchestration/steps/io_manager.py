@@ -14,7 +14,8 @@ import polars as pl
 import pyarrow as pa
 
 from flowfile_dagster.engine.collect import collect
-from flowfile_dagster.errors import StoreError
+from flowfile_dagster.errors import ConfigError, StoreError
+from flowfile_dagster.orchestration.specs.translator import IO_MANAGER_KEY
 from flowfile_dagster.plan.node_hash import canonical_hash
 from flowfile_dagster.store.index import StoredTable
 from flowfile_dagster.store.refs import Ref, of_partition
@@ -111,6 +112,19 @@ class FlowfileIOManager(dg.ConfigurableIOManager):
         if len(tables) == 1:
             return _read(store, next(iter(tables.values())), wanted)
         return _concatenate(store, tables, wanted)
+
+
+def io_manager_of(resources: Any) -> FlowfileIOManager:
+    """What a step keeps results with, by all of the step's resources.
+
+    Raises:
+        ConfigError: something else stands in its place, as it does in `dagster.materialize_to_memory`.
+    """
+    found = resources.original_resource_dict[IO_MANAGER_KEY]
+    if not isinstance(found, FlowfileIOManager):
+        cause = f"only a FlowfileIOManager keeps results of flows, and this is {type(found).__name__}"
+        raise ConfigError(None, f"resources.{IO_MANAGER_KEY}", cause)
+    return found
 
 
 def ref_key(asset_key: dg.AssetKey, partition: str | None) -> Sequence[str]:

@@ -20,7 +20,7 @@ from flowfile_dagster.orchestration.steps.history import (
     INPUT_DATA_VERSION_TAG,
     latest_observed_version,
 )
-from flowfile_dagster.orchestration.steps.io_manager import FlowfileIOManager
+from flowfile_dagster.orchestration.steps.io_manager import io_manager_of
 from flowfile_dagster.plan.sources import source_version
 from flowfile_dagster.store.fingerprints import FINGERPRINTS, FingerprintMemory
 from flowfile_dagster.store.store import ResultStore
@@ -40,7 +40,7 @@ def build_source_assets(
     mark = hashlib.sha256(" ".join(sorted(key.to_user_string() for key in observed)).encode()).hexdigest()[:8]
 
     def observe_sources(context: dg.AssetExecutionContext) -> Iterator[dg.ObserveResult]:
-        io_manager: FlowfileIOManager = context.resources.original_resource_dict[IO_MANAGER_KEY]
+        io_manager = io_manager_of(context.resources)
         memory = fingerprint_memory(io_manager.open_store(context.instance))
         by_place: dict[FlowPlace, list[dg.AssetKey]] = {}
         for key in sorted(context.selected_asset_keys):

@@ -64,7 +64,7 @@ def run_partitions(
     yield from told.summarize(keys)
     if failures:
         count = f"{len(failures)} of {len(context.partition_keys)} partitions failed; the others are materialized"
-        raise dg.Failure("\n".join([*failures, count]), allow_retries=False)
+        raise dg.Failure("\n".join([*failures, count]))
 
 
 @dataclass(frozen=True)

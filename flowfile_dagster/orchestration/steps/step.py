@@ -112,7 +112,8 @@ class FlowStep:
         yield from checks.judge_alone(lambda node: self._latest(self._ref_key(node.node_id)))
         failures = [*map(str, self._failures), *chain.from_iterable(checks.failures.values())]
         if failures:
-            raise dg.Failure(self._summary(failures), allow_retries=False)
+            # A file may be there the next time; what a check found wanting is the same then.
+            raise dg.Failure(self._summary(failures), allow_retries=bool(self._failures))
 
     def _publish(self, event: NodeComputed | NodeReused) -> Manifest | None:
         """Make the result the latest of its node; gives the one before."""
