@@ -3,12 +3,49 @@
 from __future__ import annotations
 
 import os
+from itertools import groupby
+from typing import Any
 
 import dagster as dg
 
+from flowfile_dagster.orchestration.steps.step import ALSO_FAILED, COMPUTING
 from flowfile_dagster.sizing import steps_at_once
 
-flowfile_executor: dg.ExecutorDefinition = dg.multiprocess_executor.configured(
+#: What Dagster raises where a step's process is gone.
+_CRASH = "ChildProcessCrashException"
+_STOCK = dg.multiprocess_executor
+
+
+def _create(context: dg.InitExecutorContext) -> dg.Executor:
+    """Dagster's executor, whose failures of steps that were killed name the nodes that were computed."""
+    executor: dg.Executor = _STOCK.executor_creation_fn(context)  # type: ignore[misc]
+    tell = executor.log_failure_or_retry_event_after_error
+
+    def tell_nodes(step: Any, error: Any, known_state: Any) -> dg.DagsterEvent:
+        nodes = _nodes_of(step) if error.cls_name == _CRASH else ""
+        return tell(step, error._replace(message=nodes) if nodes else error, known_state)
+
+    # The event is written where it is made, so nobody could add to it later.
+    executor.log_failure_or_retry_event_after_error = tell_nodes  # type: ignore[assignment, method-assign]
+    return executor
+
+
+def _nodes_of(step: Any) -> str:
+    """What the process of a step computed at the end, a line for each segment, as the step has logged it."""
+    log = [entry.user_message for entry in step.instance.all_logs(step.run_id) if entry.step_key == step.step.key]
+    batches = [list(batch) for is_told, batch in groupby(log, key=lambda text: COMPUTING in text) if is_told]
+    last = batches[-1] if batches else []
+    return f"\n{ALSO_FAILED}".join(text.replace(COMPUTING, ": its process died while computing ") for text in last)
+
+
+_multiprocess = dg.ExecutorDefinition(
+    name="flowfile_executor",
+    config_schema=_STOCK.config_schema,  # type: ignore[arg-type]
+    requirements=dg.multiple_process_executor_requirements(),
+    executor_creation_fn=_create,
+)
+
+flowfile_executor: dg.ExecutorDefinition = _multiprocess.configured(
     {
         "max_concurrent": steps_at_once(os.cpu_count() or 1),
         "start_method": {"forkserver": {"preload_modules": ["flowfile_dagster.preload"]}},

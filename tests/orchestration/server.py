@@ -66,6 +66,10 @@ query($id: ID!) { logsForRun(runId: $id, limit: 1000) { ... on EventConnection {
     label ... on TextMetadataEntry { text } ... on IntMetadataEntry { intValue } } }
 } } } }
 """
+FAILURES = """
+query($id: ID!) { logsForRun(runId: $id, limit: 1000) { ... on EventConnection { events {
+  ... on ExecutionStepFailureEvent { error { message } } } } } }
+"""
 STALE = """{ assetNodes { assetKey { path } isObservable staleStatus staleCauses { category reason } } }"""
 LOCATION = """{ workspaceOrError { ... on Workspace { locationEntries {
   name loadStatus locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
@@ -138,6 +142,11 @@ class Server:
 
     def events(self, run_id: str) -> list[dict[str, Any]]:
         return list(self.ask(LOG, id=run_id)["logsForRun"]["events"])
+
+    def failures(self, run_id: str) -> list[str]:
+        """The messages of the steps of a run that failed."""
+        events = self.ask(FAILURES, id=run_id)["logsForRun"]["events"]
+        return [event["error"]["message"] for event in events if event]
 
     def await_step_process(self, run_id: str, step_key: str, message: str, *, seconds: float = 60) -> int:
         """The id of the process that runs a step, once the step has logged a message that begins so."""

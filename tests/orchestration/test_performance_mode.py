@@ -132,7 +132,7 @@ def test_step_says_what_it_computes_and_from_how_much_before_it_does(performance
     result = performance.run()
     size = result.metadata["group_by_2"]["dagster/size_bytes"]
     logged = [event.user_message for event in performance.instance.all_logs(result.run_id)]
-    assert f"shop: computing formula_3 (formula_3), which reads {size:,} bytes" in logged
+    assert f"shop / 3 / formula: computing formula_3, from {size:,} bytes" in logged
 
 
 def test_mode_of_a_run_can_be_chosen_in_the_launchpad(performance: Project) -> None:

@@ -55,11 +55,14 @@ def test_segments_run_in_steps_of_their_own_and_a_killed_one_fails_alone(tmp_pat
     write_flow(flows / "light.json", [manual(1, {"a": [1]}), formula(2, 1, "b", "[a]")])
     with serve(tmp_path, flows, OURS, "performance") as server:
         run_id = server.launch([["heavy", "polars_code_2"], ["light", "formula_2"]])
-        message = "heavy: computing polars_code_2 (manual_input_1 -> polars_code_2), which reads 0 bytes"
+        message = "heavy / 2 / polars_code: computing manual_input_1 -> polars_code_2, from 0 bytes"
         os.kill(server.await_step_process(run_id, "heavy__polars_code_2", message), signal.SIGKILL)
         status, materialized = server.wait(run_id)
         assert status == "FAILURE"
         assert materialized == {"formula_2"}
+        (failure,) = server.failures(run_id)
+        cause = "its process died while computing manual_input_1 -> polars_code_2, from 0 bytes"
+        assert failure.splitlines()[0] == f"heavy / 2 / polars_code: {cause}"
 
 
 @pytest.mark.server

@@ -35,6 +35,8 @@ from flowfile_dagster.store.store import ResultStore
 StepEvent: TypeAlias = dg.MaterializeResult[StoredResult] | dg.AssetCheckResult
 #: What begins the lines of all failures but the first.
 ALSO_FAILED = "also failed: "
+#: What stands between a node and what is about to be computed for it, in the log of a step.
+COMPUTING = ": computing "
 
 
 class FlowStep:
@@ -134,8 +136,7 @@ class FlowStep:
                 members = " -> ".join(names[node_id] for node_id in segment.nodes)
                 size = sum(self._source_bytes[node_id] for node_id in segment.nodes)
                 size += sum(map(self._stored_bytes, segment.inputs))
-                text = f"{graph.name}: computing {names[segment.root]} ({members}), which reads {size:,} bytes"
-                self._context.log.info(text)
+                self._context.log.info(f"{graph.location(segment.root)}{COMPUTING}{members}, from {size:,} bytes")
 
     def _stored_bytes(self, node_id: int) -> int:
         latest = self._latest(self._ref_key(node_id))
