@@ -176,3 +176,22 @@ def load(project: Project, name: str) -> pl.DataFrame:
     value = project.definitions().load_asset_value(["shop", name], instance=project.instance, python_type=pl.DataFrame)
     assert isinstance(value, pl.DataFrame)
     return value
+
+
+def test_components_that_read_one_file_load_together_if_one_names_the_other_s_source(
+    project: Project, tmp_path: Path
+) -> None:
+    shared, elsewhere = tmp_path / "shared.csv", tmp_path / "elsewhere"
+    shared.write_text("a\n1\n")
+    elsewhere.mkdir()
+    project.write([read_csv(1, shared)], "first")
+    write_flow(elsewhere / "second.json", [read_csv(1, shared)])
+    first = project.definitions()
+    (source,) = [key for key in first.resolve_asset_graph().get_all_asset_keys() if key.path[0] == "sources"]
+    second = build_definitions(
+        elsewhere, compiled_folder=tmp_path / "compiled", sources={str(shared): source.to_user_string()}
+    )
+    both = dg.Definitions.merge(first, second)
+    graph = both.resolve_asset_graph()
+    assert graph.get(source).child_keys == {dg.AssetKey(["first", "read_1"]), dg.AssetKey(["second", "read_1"])}
+    assert both.resolve_implicit_global_asset_job_def().execute_in_process(instance=project.instance).success
