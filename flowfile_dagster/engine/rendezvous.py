@@ -22,41 +22,49 @@ class Rendezvous:
         self._engine: Engine = engine
         self._frames: list[pl.LazyFrame] = []
         self._tables: list[pl.DataFrame] | None = None
+        self._interrupt: BaseException | None = None
         self._is_over = False
         self._changed = Condition()
 
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
         """The result of a plan; waits for the other threads the first time, and not again."""
         with self._changed:
-            if self._is_over:
-                return collect(frame, self._engine)
             place = len(self._frames)
-            self._frames.append(frame)
-            self._arrive()
+            if not self._is_over:
+                self._frames.append(frame)
+        self.leave()
+        with self._changed:
             self._changed.wait_for(lambda: self._is_over)
-            tables = self._tables
-        return collect(frame, self._engine) if tables is None else tables[place]
+        if self._interrupt is not None:
+            raise self._interrupt
+        tables = self._tables or ()
+        return tables[place] if place < len(tables) else collect(frame, self._engine)
 
     def leave(self) -> None:
         """Say that this thread brings no plan any more."""
         with self._changed:
-            if not self._is_over:
-                self._arrive()
+            if self._is_over:
+                return
+            self._awaited -= 1
+            is_last = self._awaited == 0
+            self._changed.notify_all()
+        if is_last:
+            self._collect_all()
 
     def wait_until_awaited(self, count: int) -> None:
         """Wait until no more than `count` threads are still to come."""
         with self._changed:
             self._changed.wait_for(lambda: self._awaited <= count)
 
-    def _arrive(self) -> None:
-        self._awaited -= 1
-        if self._awaited > 0:
-            self._changed.notify_all()
-            return
+    def _collect_all(self) -> None:
+        """Run the plans. All others wait, and whoever waits for the lock cannot be interrupted: so without it."""
         try:
             if len(self._frames) > 1:
                 self._tables = collect_together(self._frames, self._engine)
         except NODE_FAILURES:
-            self._tables = None
-        self._is_over = True
-        self._changed.notify_all()
+            pass
+        except BaseException as error:  # noqa: BLE001 - raised by every thread: none must wait for ever
+            self._interrupt = error
+        with self._changed:
+            self._is_over = True
+            self._changed.notify_all()

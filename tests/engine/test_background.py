@@ -18,6 +18,7 @@ import os, signal, sys, threading, time
 import polars as pl
 from flowfile_dagster.engine.background import start
 from flowfile_dagster.engine.collect import collect
+from flowfile_dagster.engine.rendezvous import Rendezvous
 signal.signal(signal.SIGINT, signal.default_int_handler)
 running = threading.Event()
 def endless(table):
@@ -34,6 +35,11 @@ try:
 except KeyboardInterrupt:
     sys.exit(7)
 """
+#: Two plans of a bundle.
+MEETING = (
+    "meeting = Rendezvous(2, 'streaming'); waiting = [start(lambda: meeting.collect(plan)) for _ in range(2)]; "
+    "meeting.wait_until_awaited(0); waiting[0].result()"
+)
 
 
 @pytest.fixture
@@ -67,7 +73,7 @@ def test_interrupt_ends_the_wait_for_a_plan(engine: Engine) -> None:
     assert collect(pl.LazyFrame({"a": [2]}), engine).rows() == [(2,)]
 
 
-@pytest.mark.parametrize("wait", ["collect(plan)", "start(lambda: collect(plan)).result()"], ids=["alone", "aside"])
+@pytest.mark.parametrize("wait", ["collect(plan)", "start(lambda: collect(plan)).result()", MEETING])
 def test_process_that_is_interrupted_ends_before_its_plan(wait: str) -> None:
     code = INTERRUPTED.replace("WAIT", wait)
     assert subprocess.run([sys.executable, "-c", code], timeout=30, check=False).returncode == 7
