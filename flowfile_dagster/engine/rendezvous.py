@@ -7,11 +7,12 @@ from threading import Condition
 import polars as pl
 
 from flowfile_dagster.contract.node_type import NODE_FAILURES
+from flowfile_dagster.engine.background import start
 from flowfile_dagster.engine.collect import Engine, collect, collect_together
 
 
 class Rendezvous:
-    """Each of `count` threads brings a plan or leaves without one; the last to come runs all plans on `engine`.
+    """Each of `count` threads brings a plan or leaves without one; after the last, all plans are run on `engine`.
 
     If they fail together, every thread runs its own plan by itself: that finds the one that is to blame, and gives the
     others their results, since a failing sink may lose a healthy neighbour's file.
@@ -49,7 +50,14 @@ class Rendezvous:
             is_last = self._awaited == 0
             self._changed.notify_all()
         if is_last:
-            self._collect_all()
+            start(self._collect_all)
+
+    def stop(self, interrupt: BaseException) -> None:
+        """Wait for no plan any more: every thread raises `interrupt`, so that it leaves nothing half written."""
+        with self._changed:
+            self._interrupt = interrupt
+            self._is_over = True
+            self._changed.notify_all()
 
     def wait_until_awaited(self, count: int) -> None:
         """Wait until no more than `count` threads are still to come."""
@@ -57,14 +65,14 @@ class Rendezvous:
             self._changed.wait_for(lambda: self._awaited <= count)
 
     def _collect_all(self) -> None:
-        """Run the plans. All others wait, and whoever waits for the lock cannot be interrupted: so without it."""
+        """Run the plans: not in a thread that waits, nor with the lock, for both would keep an interrupt waiting."""
         try:
             if len(self._frames) > 1:
                 self._tables = collect_together(self._frames, self._engine)
         except NODE_FAILURES:
             pass
         except BaseException as error:  # noqa: BLE001 - raised by every thread: none must wait for ever
-            self._interrupt = error
+            self.stop(error)
         with self._changed:
             self._is_over = True
             self._changed.notify_all()

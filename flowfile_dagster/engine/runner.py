@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
@@ -41,6 +41,8 @@ from flowfile_dagster.store.store import ResultStore
 
 #: The inputs that take part, for each node of a segment that may run.
 Members: TypeAlias = Mapping[int, Sequence[Input]]
+#: How long the threads of an interrupted bundle may take to remove what they have not finished.
+_SECONDS_TO_CLEAN_UP = 5
 #: Whether what is below a node may run, given all results so far.
 Verify: TypeAlias = Callable[[int, Mapping[int, Manifest]], bool]
 
@@ -216,12 +218,17 @@ class _Run:
                 rendezvous.leave()
 
         futures: list[Future[list[NodeEvent]]] = []
-        for stage, members, is_target in wanted:
-            futures.append(start(partial(finish, stage, members, is_target)))
-            # One after the other, as side by side they would only take Python from each other.
-            rendezvous.wait_until_awaited(len(wanted) - len(futures))
-        for future in futures:
-            yield from future.result()
+        try:
+            for stage, members, is_target in wanted:
+                futures.append(start(partial(finish, stage, members, is_target)))
+                # One after the other, as side by side they would only take Python from each other.
+                rendezvous.wait_until_awaited(len(wanted) - len(futures))
+            for future in futures:
+                yield from future.result()
+        except BaseException as interrupt:
+            rendezvous.stop(interrupt)
+            wait(futures, _SECONDS_TO_CLEAN_UP)
+            raise
 
     def _shared_frames(self, segments: Sequence[tuple[Segment, Members]]) -> Mapping[int, NodeFrames]:
         """What all segments of a bundle have in common, built once, so that Polars sees that it is the same."""

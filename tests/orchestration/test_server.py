@@ -66,24 +66,27 @@ def test_segments_run_in_steps_of_their_own_and_a_killed_one_fails_alone(tmp_pat
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("executor", [IN_PROCESS, OURS], ids=["in-process", "ours"])
+@pytest.mark.parametrize(
+    ("executor", "writers"), [(IN_PROCESS, 1), (OURS, 1), (OURS, 2)], ids=["in-process", "ours", "bundle"]
+)
 def test_terminated_run_stops_in_the_middle_of_a_query_and_leaves_nothing_half_written(
-    tmp_path: Path, executor: str
+    tmp_path: Path, executor: str, writers: int
 ) -> None:
     flows = tmp_path / "flows"
     flows.mkdir()
     many, settings = {"a": list(range(60_000))}, {"left_select": {"select": []}, "right_select": {"select": []}}
     pairs = node(2, "cross_join", {"cross_join_input": settings}, 1, right=1)
-    target = tmp_path / "written" / "out.csv"
-    target.parent.mkdir()
-    write_flow(flows / "heavy.json", [manual(1, many), pairs, write_file(3, 2, target)])
+    target = tmp_path / "written"
+    target.mkdir()
+    sinks = [write_file(3 + number, 2, target / f"{number}.csv") for number in range(writers)]
+    write_flow(flows / "heavy.json", [manual(1, many), pairs, *sinks])
     with serve(tmp_path, flows, executor, "performance") as server:
-        run_id = server.launch([["heavy", "output_3"]])
-        while not list(target.parent.iterdir()):  # the file that is written beside the target
+        run_id = server.launch([["heavy", f"output_{3 + number}"] for number in range(writers)])
+        while len(list(target.iterdir())) < writers:  # the files that are written beside the targets
             time.sleep(0.2)
         server.terminate(run_id)
         assert server.wait(run_id, seconds=30) == ("CANCELED", set())
-    assert list(target.parent.iterdir()) == []
+    assert list(target.iterdir()) == []
 
 
 @pytest.mark.server
