@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeAlias, TypeVar
@@ -14,11 +14,13 @@ _Tasks: TypeAlias = SimpleQueue[tuple[Future[Any], Callable[[], Any]]]
 
 #: The threads that have nothing to do, by what they are told in. A new thread costs six times as much as one of these.
 _idle: list[_Tasks] = []
+#: How long an interrupt may go unnoticed that comes in the moment in which a wait begins.
+LOOK_UP_SECONDS = 1.0
 os.register_at_fork(after_in_child=_idle.clear)
 
 
 def start(work: Callable[[], _Result]) -> Future[_Result]:
-    """Do something in a thread of its own. An interrupt ends the wait for its result, and not the work itself."""
+    """Do something in a thread of its own; `result_of` waits for it."""
     try:
         tasks = _idle.pop()
     except IndexError:
@@ -27,6 +29,13 @@ def start(work: Callable[[], _Result]) -> Future[_Result]:
     future: Future[_Result] = Future()
     tasks.put((future, work))
     return future
+
+
+def result_of(future: Future[_Result]) -> _Result:
+    """What came of it. An interrupt ends the wait, and not the work."""
+    while not future.done():
+        wait((future,), LOOK_UP_SECONDS)
+    return future.result()
 
 
 def _work(tasks: _Tasks) -> None:

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 import polars as pl
 
-from flowfile_dagster.engine.background import start
+from flowfile_dagster.engine.background import result_of, start
 
 _Result = TypeVar("_Result")
 
@@ -31,4 +31,4 @@ def _interruptible(run: Callable[[], _Result]) -> _Result:
 
     Within Polars it would hear of it when the plan has ended, which may be in hours.
     """
-    return start(run).result() if current_thread() is main_thread() else run()
+    return result_of(start(run)) if current_thread() is main_thread() else run()

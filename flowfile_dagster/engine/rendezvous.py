@@ -7,8 +7,11 @@ from threading import Condition
 import polars as pl
 
 from flowfile_dagster.contract.node_type import NODE_FAILURES
-from flowfile_dagster.engine.background import start
+from flowfile_dagster.engine.background import LOOK_UP_SECONDS, start
 from flowfile_dagster.engine.collect import Engine, collect, collect_together
+
+#: How long the threads that were stopped may take to remove what they have not finished.
+SECONDS_TO_CLEAN_UP = 5
 
 
 class Rendezvous:
@@ -62,7 +65,8 @@ class Rendezvous:
     def wait_until_awaited(self, count: int) -> None:
         """Wait until no more than `count` threads are still to come."""
         with self._changed:
-            self._changed.wait_for(lambda: self._awaited <= count)
+            while self._awaited > count:
+                self._changed.wait(LOOK_UP_SECONDS)
 
     def _collect_all(self) -> None:
         """Run the plans: not in a thread that waits, nor with the lock, for both would keep an interrupt waiting."""

@@ -19,13 +19,13 @@ import polars as pl
 
 from flowfile_dagster.contract.node_type import NODE_FAILURES, Source, Trait
 from flowfile_dagster.engine.assembly import assemble
-from flowfile_dagster.engine.background import start
+from flowfile_dagster.engine.background import result_of, start
 from flowfile_dagster.engine.choice import engine_that_runs
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.engine.context import BundledContext, NodeContext, NodeFrames
 from flowfile_dagster.engine.culprit import Culprits
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
-from flowfile_dagster.engine.rendezvous import Rendezvous
+from flowfile_dagster.engine.rendezvous import SECONDS_TO_CLEAN_UP, Rendezvous
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.admission import Outcome, admit
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
@@ -41,8 +41,6 @@ from flowfile_dagster.store.store import ResultStore
 
 #: The inputs that take part, for each node of a segment that may run.
 Members: TypeAlias = Mapping[int, Sequence[Input]]
-#: How long the threads of an interrupted bundle may take to remove what they have not finished.
-_SECONDS_TO_CLEAN_UP = 5
 #: Whether what is below a node may run, given all results so far.
 Verify: TypeAlias = Callable[[int, Mapping[int, Manifest]], bool]
 
@@ -224,10 +222,10 @@ class _Run:
                 # One after the other, as side by side they would only take Python from each other.
                 rendezvous.wait_until_awaited(len(wanted) - len(futures))
             for future in futures:
-                yield from future.result()
+                yield from result_of(future)
         except BaseException as interrupt:
             rendezvous.stop(interrupt)
-            wait(futures, _SECONDS_TO_CLEAN_UP)
+            wait(futures, SECONDS_TO_CLEAN_UP)
             raise
 
     def _shared_frames(self, segments: Sequence[tuple[Segment, Members]]) -> Mapping[int, NodeFrames]:

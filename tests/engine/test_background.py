@@ -9,14 +9,14 @@ from collections.abc import Iterator
 import polars as pl
 import pytest
 
-from flowfile_dagster.engine.background import start
+from flowfile_dagster.engine.background import result_of, start
 from flowfile_dagster.engine.collect import Engine, collect
 
 #: Interrupts itself while a plan runs that takes longer than any test waits, and tells by its exit code that it ended.
 INTERRUPTED = """
 import os, signal, sys, threading, time
 import polars as pl
-from flowfile_dagster.engine.background import start
+from flowfile_dagster.engine.background import result_of, start
 from flowfile_dagster.engine.collect import collect
 from flowfile_dagster.engine.rendezvous import Rendezvous
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -38,7 +38,7 @@ except KeyboardInterrupt:
 #: Two plans of a bundle.
 MEETING = (
     "meeting = Rendezvous(2, 'streaming'); waiting = [start(lambda: meeting.collect(plan)) for _ in range(2)]; "
-    "meeting.wait_until_awaited(0); waiting[0].result()"
+    "meeting.wait_until_awaited(0); result_of(waiting[0])"
 )
 
 
@@ -73,7 +73,7 @@ def test_interrupt_ends_the_wait_for_a_plan(engine: Engine) -> None:
     assert collect(pl.LazyFrame({"a": [2]}), engine).rows() == [(2,)]
 
 
-@pytest.mark.parametrize("wait", ["collect(plan)", "start(lambda: collect(plan)).result()", MEETING])
+@pytest.mark.parametrize("wait", ["collect(plan)", "result_of(start(lambda: collect(plan)))", MEETING])
 def test_process_that_is_interrupted_ends_before_its_plan(wait: str) -> None:
     code = INTERRUPTED.replace("WAIT", wait)
     assert subprocess.run([sys.executable, "-c", code], timeout=30, check=False).returncode == 7
@@ -81,5 +81,5 @@ def test_process_that_is_interrupted_ends_before_its_plan(wait: str) -> None:
 
 def test_error_of_the_work_is_raised_where_its_result_is_wanted() -> None:
     with pytest.raises(ZeroDivisionError):
-        start(lambda: 1 / 0).result()
-    assert start(lambda: 1).result() == 1
+        result_of(start(lambda: 1 / 0))
+    assert result_of(start(lambda: 1)) == 1
