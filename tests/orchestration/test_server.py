@@ -74,12 +74,13 @@ def test_terminated_run_stops_in_the_middle_of_a_query_and_leaves_nothing_half_w
 ) -> None:
     flows = tmp_path / "flows"
     flows.mkdir()
-    many, settings = {"a": list(range(60_000))}, {"left_select": {"select": []}, "right_select": {"select": []}}
-    pairs = node(2, "cross_join", {"cross_join_input": settings}, 1, right=1)
+    many = manual(1, {"a": list(range(60_000))})
+    columns = {"left_select": {"select": []}, "right_select": {"select": []}}
+    pairs = node(2, "cross_join", {"cross_join_input": columns}, 1, right=1)
     target = tmp_path / "written"
     target.mkdir()
     sinks = [write_file(3 + number, 2, target / f"{number}.csv") for number in range(writers)]
-    write_flow(flows / "heavy.json", [manual(1, many), pairs, *sinks])
+    write_flow(flows / "heavy.json", [many, pairs, *sinks])
     with serve(tmp_path, flows, executor, "performance") as server:
         run_id = server.launch([["heavy", f"output_{3 + number}"] for number in range(writers)])
         while len(list(target.iterdir())) < writers:  # the files that are written beside the targets
