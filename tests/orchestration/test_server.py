@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.factories import advanced_filter, formula, join, manual, node, read_csv, write_file, write_flow
+from tests.factories import JsonObject, advanced_filter, formula, join, manual, node, read_csv, write_file, write_flow
 from tests.orchestration.server import (
     FORK_SERVER,
     FORK_SERVER_WITH_DEFINITIONS,
@@ -75,8 +75,8 @@ def test_terminated_run_stops_in_the_middle_of_a_query_and_leaves_nothing_half_w
     flows = tmp_path / "flows"
     flows.mkdir()
     many = manual(1, {"a": list(range(60_000))})
-    columns = {"left_select": {"select": []}, "right_select": {"select": []}}
-    pairs = node(2, "cross_join", {"cross_join_input": columns}, 1, right=1)
+    columns: JsonObject = {"select": []}
+    pairs = node(2, "cross_join", {"cross_join_input": {"left_select": columns, "right_select": columns}}, 1, right=1)
     target = tmp_path / "written"
     target.mkdir()
     sinks = [write_file(3 + number, 2, target / f"{number}.csv") for number in range(writers)]
