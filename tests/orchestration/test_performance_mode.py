@@ -60,6 +60,14 @@ def test_asset_shows_what_is_fused_into_it_and_why_it_ends_there(performance: Pr
     assert spec.metadata["flowfile/fused_nodes"].value.splitlines()[1].startswith("- `formula_2` <- manual_input_1: ")
 
 
+def test_steps_of_a_flow_stand_in_its_pool(performance: Project) -> None:
+    performance.write([manual(1, {"a": [1], "b": [2]}), formula(2, 1, "c", "[a]")])
+    performance.write([manual(1, {"a": [1], "b": [2]}), formula(2, 1, "c", "[a]")], "other")
+    graph = performance.definitions(overrides={"shop": FlowConfig(pool="large")}).resolve_asset_graph()
+    pools = {key.path[0]: graph.get(key).pools for key in graph.materializable_asset_keys}
+    assert pools == {"shop": {"large"}, "other": set()}
+
+
 def test_column_lineage_is_composed_across_the_segment(performance: Project) -> None:
     nodes = [manual(1, {"a": [1], "b": [2]}), formula(2, 1, "c", "[a] + [b]"), formula(3, 2, "d", "[c] * [b]")]
     nodes[0]["setting_input"]["cache_results"] = True

@@ -70,6 +70,7 @@ class FlowConfig(dg.Model, dg.Resolvable):
         max_partitions_per_run: how many partitions of a backfill one run takes on; default: all of them.
         automation: when Dagster materializes nodes by itself: ``eager`` (something above has been updated),
             ``on_change`` (what it is made of has really changed), or a cron expression.
+        pool: the concurrency pool of the flow's steps, whose limit is set in Dagster.
         nodes: by the node's name, as it stands in asset keys.
     """
 
@@ -82,6 +83,7 @@ class FlowConfig(dg.Model, dg.Resolvable):
     partitions: Partitions | None = None
     max_partitions_per_run: int | None = Field(default=None, ge=1)
     automation: str | None = None
+    pool: str | None = None
     nodes: dict[str, NodeConfig] = Field(default_factory=dict)
 
     @property

@@ -136,6 +136,7 @@ def _build_step(
         required_resource_keys={IO_MANAGER_KEY, launch_key},
         description=flow.description or None,
         backfill_policy=dg.BackfillPolicy(config.max_partitions_per_run) if config.partitions else None,
+        pool=config.pool,
     )
 
 

@@ -61,6 +61,7 @@ def build_multi_asset(
     required_resource_keys: set[str],
     description: str | None,
     backfill_policy: dg.BackfillPolicy | None,
+    pool: str | None,
 ) -> dg.AssetsDefinition:
     """What ``@dg.multi_asset(specs=…, can_subset=True)`` makes, in half the time.
 
@@ -74,6 +75,7 @@ def build_multi_asset(
         required_resource_keys: resources of the step.
         description: of the step.
         backfill_policy: how many partitions a run may have.
+        pool: how many such steps run at once is said of this concurrency pool.
 
     Raises:
         ConfigError: Dagster would take a check for another check or an asset, since their names come to the same.
@@ -100,6 +102,7 @@ def build_multi_asset(
             ins=dict.fromkeys(inputs, _IN),
             outs={**dict.fromkeys(outputs, _OUT), **dict.fromkeys(checks, _CHECK_OUT)},
             required_resource_keys=required_resource_keys,
+            pool=pool,
         ),
         can_subset=True,
         check_specs_by_output_name=checks,
