@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import polars as pl
 
-from flowfile_dagster.columns.dtypes import base_name, is_bare_nested, parse_dtype, readable_group, struct_fields
+from flowfile_dagster.columns.dtypes import base_name, is_bare_nested, parse_dtype, struct_fields
 from flowfile_dagster.errors import SettingsError
 
 
 def cast_column(column: str, source: pl.DataType, type_name: str) -> pl.Expr | None:
     """The column as the named type; None where source and target have one base type, so nothing is to be done.
 
-    Values that do not fit become null. Text becomes a date by one format that is inferred for the whole column,
-    and numbers become categories by their text, where Polars would look them up as numbers of existing categories.
+    Values that do not fit become null. Text becomes a date by one format that is inferred for the whole column.
 
     Raises:
         SettingsError: the name lacks a part without which there is no type (``Decimal``, ``List``, …).
@@ -35,9 +34,16 @@ def cast_column(column: str, source: pl.DataType, type_name: str) -> pl.Expr | N
             return pl.col(column).str.to_date(strict=False)
         if isinstance(target, pl.Datetime):
             return _text_to_datetime(column, target)
-    if name == "Categorical" and readable_group(source) == "Numeric":
-        return pl.col(column).cast(pl.String, strict=False).cast(target, strict=False)
-    return pl.col(column).cast(reached_dtype(source, target), strict=False)
+    return castable(pl.col(column), source, target).cast(reached_dtype(source, target), strict=False)
+
+
+def castable(expression: pl.Expr, source: pl.DataType, target: pl.DataType) -> pl.Expr:
+    """What is to be cast: of numbers their text, if they become categories.
+
+    Polars would take them as the numbers of whatever categories the process has come across.
+    """
+    is_number_to_category = source.is_numeric() and isinstance(target, pl.Categorical)
+    return expression.cast(pl.String) if is_number_to_category else expression
 
 
 def reached_dtype(source: pl.DataType, target: pl.DataType) -> pl.DataType:

@@ -43,8 +43,9 @@ def _attributes() -> frozenset[str]:
 
 
 def dtype_code(dtype: pl.DataType) -> str | None:
-    """Python for a type without parameters; None for others."""
-    return f"pl.{dtype!r}" if repr(dtype).isidentifier() else None
+    """Python for a type without parameters that one cast leads to; None for others."""
+    is_plain = repr(dtype).isidentifier() and not isinstance(dtype, pl.Categorical)
+    return f"pl.{dtype!r}" if is_plain else None
 
 
 def text_code(text: str) -> str:

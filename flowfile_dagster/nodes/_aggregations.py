@@ -92,5 +92,6 @@ def _refusal(name: str, column: str, dtype: pl.DataType) -> str | None:
 def _expression(name: str, column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     if name == "concat":
         return column.cast(pl.String).str.join(",")
-    result: pl.Expr = getattr(column, name)()
-    return widen_decimal(result, dtype) if name in ("sum", "cum_sum") else result
+    operand = widen_decimal(column, dtype) if name in ("sum", "cum_sum") else column
+    result: pl.Expr = getattr(operand, name)()
+    return result

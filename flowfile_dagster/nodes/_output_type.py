@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 import polars as pl
 from pydantic import AfterValidator
 
-from flowfile_dagster.columns.casting import reached_dtype
+from flowfile_dagster.columns.casting import castable, reached_dtype
 from flowfile_dagster.columns.dtypes import CHECKED_NAMES, check_type_name, is_bare_nested, parse_dtype
 from flowfile_dagster.errors import SettingsError
 
@@ -36,4 +36,4 @@ def cast_result(expression: pl.Expr, given: pl.DataType, target: pl.DataType | N
     if target is None:
         return expression, given
     reached = reached_dtype(given, target)
-    return expression.cast(reached), reached
+    return castable(expression, given, target).cast(reached), reached

@@ -181,9 +181,8 @@ def _expression(entry: WindowFunction, partition_by: Sequence[str], schema: pl.S
     elif entry.function == "rank":
         expression = column.rank(method=entry.rank_method or "ordinal")
     else:
-        expression = getattr(column, entry.function)()
-    if entry.function == "sum" or (entry.function == "cum_sum" and not partition_by):
-        expression = widen_decimal(expression, dtype)
+        operand = widen_decimal(column, dtype) if entry.function in ("sum", "cum_sum") else column
+        expression = getattr(operand, entry.function)()
     return per_partition(expression).alias(entry.new_column_name)
 
 

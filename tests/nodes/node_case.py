@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 from polars.testing import assert_frame_equal
@@ -21,12 +21,18 @@ class LiteralContext:
     """A `BuildContext` that resolves paths under one folder."""
 
     def __init__(
-        self, root: Path = Path(), *, is_prediction: bool = False, parameters: dict[str, ParameterValue] | None = None
+        self,
+        root: Path = Path(),
+        *,
+        is_prediction: bool = False,
+        parameters: dict[str, ParameterValue] | None = None,
+        engine: Literal["in-memory", "streaming"] = "in-memory",
     ) -> None:
         self.root = root
         self.keeps_order = True
         self.is_prediction = is_prediction
         self.parameters = parameters or {}
+        self.engine = engine
 
     def parse_parameter(self, name: str, text: str) -> ParameterValue:
         types: dict[type, ParameterType] = {bool: "boolean", int: "integer", float: "float", str: "string"}
@@ -36,7 +42,7 @@ class LiteralContext:
         return (self.root / Path(text).expanduser()).resolve()
 
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
-        return frame.collect(engine="in-memory")
+        return frame.collect(engine=self.engine)
 
     def sink(self, frame: pl.LazyFrame, to_file: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:
         to_file(frame).collect(engine="streaming")

@@ -115,6 +115,12 @@ def test_choice_between_a_category_and_text_is_predicted_as_the_category_it_give
     assert_node("formula", formulas(("n", 'if is_empty([c]) then "n" else [c] endif')), [rows], expected)
 
 
+def test_number_as_a_category_is_the_category_of_its_text() -> None:
+    rows = pl.DataFrame({"n": [1, None], "seen": ["before", "it"]}).cast({"seen": pl.Categorical})
+    expected = rows.with_columns(c=pl.Series(["1", None], dtype=pl.Categorical))
+    assert_node("formula", formulas(("c", "[n]", "Categorical")), [rows], expected)
+
+
 def test_similarity_of_anything_but_texts_is_an_error() -> None:
     rows = pl.DataFrame({"d": ["1.5"], "s": ["x"]}).cast({"d": pl.Decimal(5, 2)})
     with pytest.raises(SettingsError, match="compares texts, not Decimal"):

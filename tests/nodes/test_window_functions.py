@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import pytest
@@ -9,7 +9,7 @@ from flowfile_dagster.columns.lineage import ColumnOrigin
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.errors import MissingColumnError, SettingsError
 from flowfile_dagster.nodes import find_node_type
-from tests.nodes.node_case import NodeCase, assert_node, parse_settings, run_node
+from tests.nodes.node_case import LiteralContext, NodeCase, assert_node, parse_settings, run_node
 
 ROWS = pl.DataFrame({"day": [3, 1, 2, 4], "g": ["x", "x", "y", "y"], "v": [10, 20, None, 40]})
 
@@ -154,20 +154,28 @@ def test_window_functions_incomplete_settings_are_load_errors(settings: dict[str
 
 @pytest.mark.parametrize("partition_by", [None, "day"])
 @pytest.mark.parametrize(
-    ("function", "column"), [("mean", "g"), ("std", "d"), ("cum_min", "g"), ("rolling_std", "d"), ("rolling_mean", "g")]
+    ("function", "column"),
+    [("mean", "g"), ("std", "d"), ("cum_min", "g"), ("rolling_std", "d"), ("rolling_mean", "g"), ("rolling_max", "m")],
 )
 def test_window_functions_without_a_meaning_for_the_type_are_an_error_in_partitions_too(
     function: str, column: str, partition_by: str | None
 ) -> None:
     settings = window({"column": column, "function": function, "window_size": 2}, partition_by=partition_by)
     with pytest.raises(SettingsError, match=rf"\[0\].column: {function} of column '{column}' \(.*\) is not possible"):
-        run_node("window_functions", settings, ROWS.with_columns(d=pl.date(2024, 1, 1)))
+        run_node("window_functions", settings, ROWS.with_columns(d=pl.date(2024, 1, 1), m=pl.lit(1, pl.Decimal(3, 2))))
 
 
-def test_window_functions_running_sum_of_decimals_has_the_most_digits() -> None:
-    rows = pl.DataFrame({"day": [1, 2], "v": ["1.50", "2.25"]}).cast({"v": pl.Decimal(12, 2)})
-    table = run_node("window_functions", window({"column": "v", "function": "cum_sum"}), rows)["output-0"]
-    assert table["r"].dtype == pl.Decimal(38, 2)
+@pytest.mark.parametrize("engine", ["in-memory", "streaming"])
+@pytest.mark.parametrize("partition_by", [None, "g"])
+@pytest.mark.parametrize(("function", "sums"), [("cum_sum", ["9.99", "19.98"]), ("sum", ["19.98", "19.98"])])
+def test_window_functions_sums_of_decimals_have_the_most_digits_on_every_engine(
+    function: str, sums: list[str], partition_by: str | None, engine: Literal["in-memory", "streaming"]
+) -> None:
+    rows = pl.DataFrame({"day": [1, 2], "g": ["a", "a"], "v": ["9.99", "9.99"]}).cast({"v": pl.Decimal(3, 2)})
+    settings = window({"column": "v", "function": function}, partition_by=partition_by)
+    context = LiteralContext(engine=engine)
+    table = run_node("window_functions", settings, rows, context=context)["output-0"]
+    assert_frame_equal(table.select("r"), pl.DataFrame({"r": sums}).cast(pl.Decimal(38, 2)))
 
 
 def test_window_functions_rolling_over_a_column_without_type_gives_nulls() -> None:
