@@ -1,8 +1,4 @@
-"""The command line: joins the commands, and turns errors into exit codes.
-
-Exit codes: 0 success; 1 the answer is bad: a node, check or test failed, results differ, a change breaks something, a
-store is damaged; 2 there is no answer: the command, a flow file or a folder is not usable.
-"""
+"""The command line: joins the commands, and turns errors into exit codes."""
 
 from __future__ import annotations
 
@@ -15,6 +11,12 @@ from importlib.metadata import version
 from flowfile_dagster.errors import FlowfileDagsterError
 
 EXIT_UNUSABLE = 2
+_EXIT_CODES = """\
+exit codes:
+  0  success
+  1  the answer is a bad one: a node or test fails, results differ, a change breaks something, a store is damaged
+  2  there is no answer: the command, a flow file or a folder is not usable
+"""
 
 _COMMANDS = ("check", "show", "lineage", "impact", "run", "test", "diff", "bundle", "gc")
 
@@ -22,7 +24,12 @@ _COMMANDS = ("check", "show", "lineage", "impact", "run", "test", "diff", "bundl
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives the exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(prog="flowfile-dagster", description="Flowfile flows without the editor.")
+    parser = argparse.ArgumentParser(
+        prog="flowfile-dagster",
+        description="Flowfile flows without the editor.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('flowfile-dagster')}")
     commands = parser.add_subparsers(dest="command", required=True)
     # Importing only the command that is run saves a fifth of a second.
@@ -37,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     except OSError as error:
-        print(error, file=sys.stderr)
+        print(f"{error.filename}: {error.strerror}" if error.filename else error, file=sys.stderr)
         return EXIT_UNUSABLE
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from flowfile_dagster.errors import FlowFileError, Problem
+from flowfile_dagster.errors import FlowFileError, Problem, SelectionError
 from flowfile_dagster.lineage.changes import ColumnChange
 from flowfile_dagster.lineage.columns import NodeId
 from flowfile_dagster.lineage.impact import Effect, Impact, Use, find_impact, read_changed_project
@@ -28,7 +28,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def execute(options: argparse.Namespace) -> int:
-    """Compare; exit code 1 if something breaks."""
+    """Compare; exit code 1 if something breaks.
+
+    Raises:
+        FlowFileError: one of the two has no flow file.
+        SelectionError: none of the old ones loads.
+    """
     old_files, new_files = flow_files(options.old), flow_files(options.new)
     if not options.old.is_dir() and not options.new.is_dir():
         new_files = dict(zip(old_files, new_files.values()))
@@ -36,6 +41,8 @@ def execute(options: argparse.Namespace) -> int:
         if not files or not all(file.exists() for file in files.values()):
             raise FlowFileError(str(path), [Problem("", "there is no flow file")])
     old = read_project(old_files, options.root)
+    if not old.flows:
+        raise SelectionError("\n".join(f"nothing to compare with: {cause}" for cause in old.broken.values()))
     new = read_changed_project(new_files, options.root, old)
     impact = find_impact(old, new)
     if options.json:

@@ -70,7 +70,7 @@ class ResultStore:
         damages: what `find` found damaged, by node hash.
 
     Raises:
-        StoreError: the name is empty, or the URL cannot be used.
+        StoreError: the name is empty or that of a file, or the URL cannot be used.
         MissingExtraError: the library for the URL is not installed.
     """
 
@@ -94,6 +94,8 @@ class ResultStore:
             self.files, self._blobs = remote, CopiedBlobs(remote, self.base, is_read_only=reader is not None)
         else:
             self.base = Path(location)
+            if self.base.is_file():
+                raise StoreError(str(location), "is a file; give the path of a folder, or a URL")
             self.files, self._blobs = LocalFolder(self.base), LocalBlobs(self.base, (reader or self.base) / VERIFIED)
         self._read_from = ResultStore(read_from, options=options, reader=self.base) if read_from else None
         if self._read_from is not None:

@@ -11,7 +11,7 @@ import polars as pl
 from flowfile_dagster.api import Flow, FlowRun, load_flow
 from flowfile_dagster.contract.node_type import NODE_FAILURES, Trait
 from flowfile_dagster.engine.collect import collect
-from flowfile_dagster.errors import FlowfileDagsterError, SelectionError
+from flowfile_dagster.errors import FlowfileDagsterError, FlowFileError, Problem, SelectionError
 from flowfile_dagster.flow.files import find_flow_files
 from flowfile_dagster.flow.graph import FlowGraph
 from flowfile_dagster.flow.outside import sources_of
@@ -67,8 +67,10 @@ def find_tests(path: str | Path, *, root: str | Path | None = None) -> list[Flow
         root: the folder that relative paths in flows stand under.
 
     Raises:
-        FlowFileError: a file with tests cannot be used; names every field that is wrong.
+        FlowFileError: the path does not exist, or a file with tests cannot be used; names every field that is wrong.
     """
+    if not Path(path).exists():
+        raise FlowFileError(str(path), [Problem("", "does not exist")])
     root_path = None if root is None else Path(root)
     return [
         FlowTest(flow, case, root_path)

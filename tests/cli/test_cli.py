@@ -78,7 +78,7 @@ def test_check_of_a_file_that_is_gone_is_1(tmp_path: Path, capsys: Capture) -> N
 def test_file_that_cannot_be_written_is_2(good: Path, tmp_path: Path, capsys: Capture) -> None:
     page = tmp_path / "no such folder" / "lineage.html"
     assert call("lineage", good, "--html", page) == 2
-    assert capsys.readouterr().err == f"[Errno 2] No such file or directory: '{page}'\n"
+    assert capsys.readouterr().err == f"{page}: No such file or directory\n"
 
 
 def test_show_prints_nodes_inputs_and_columns(good: Path, capsys: Capture) -> None:
@@ -277,3 +277,13 @@ def test_test_gives_json(good: Path, capsys: Capture) -> None:
 def test_test_without_any_test_is_2(good: Path, capsys: Capture) -> None:
     assert call("test", good) == 2
     assert "no tests for" in capsys.readouterr().err
+
+
+def test_test_of_a_path_that_is_not_there_is_2(tmp_path: Path, capsys: Capture) -> None:
+    assert call("test", tmp_path / "gone") == 2
+    assert capsys.readouterr().err == f"{tmp_path / 'gone'}: does not exist\n"
+
+
+def test_run_with_a_file_for_a_store_is_2(good: Path, capsys: Capture) -> None:
+    assert call("run", good, "--store", good) == 2
+    assert capsys.readouterr().err == f"{good}: is a file; give the path of a folder, or a URL\n"

@@ -81,3 +81,10 @@ def test_impact_of_two_files_compares_them_whatever_they_are_called(
     new = write_flow(tmp_path / "after.json", [manual(1, {"a": [1]}), formula(2, 1, "b", "to_string([a])")])
     assert main(["impact", str(old), str(new)]) == 1
     assert "before / formula_2 delivers: 'b' is String, was Int64" in capsys.readouterr().out
+
+
+def test_impact_on_nothing_that_loads_is_unusable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old, new = tmp_path / "old.json", write_flow(tmp_path / "new.json", [manual(1, {"a": [1]})])
+    old.write_text("{")
+    assert main(["impact", str(old), str(new)]) == 2
+    assert capsys.readouterr().err.startswith(f"nothing to compare with: {old}: ")
