@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from flowfile_dagster.errors import DataError, MissingExtraError
+from flowfile_dagster.errors import DataError
 from flowfile_dagster.nodes._excel_reader import load_openpyxl
 from flowfile_dagster.nodes._file_writer import replacement_of
 
@@ -22,10 +22,7 @@ def write_workbook(table: pl.DataFrame, path: Path, sheet_name: str) -> None:
     """A workbook with this sheet alone."""
     _check_fits(table)
     content = io.BytesIO()
-    try:
-        table.write_excel(content, worksheet=sheet_name)
-    except ImportError as error:
-        raise MissingExtraError("writing Excel files", "excel") from error
+    table.write_excel(content, worksheet=sheet_name)
     with replacement_of(path) as scratch:
         scratch.write_bytes(content.getvalue())
 

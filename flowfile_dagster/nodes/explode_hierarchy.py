@@ -17,9 +17,10 @@ from flowfile_dagster.columns.lineage import ColumnLineage, ColumnOrigin
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import NodeType, Trait
 from flowfile_dagster.contract.settings import NodeSettings, SettingsBlock
-from flowfile_dagster.errors import MissingExtraError, SettingsError
+from flowfile_dagster.errors import SettingsError
 from flowfile_dagster.nodes._columns import require_columns
 from flowfile_dagster.nodes._graph_edges import common_integer, edge_end
+from flowfile_dagster.nodes._optional import require_library
 
 _RESULT = "hierarchy"
 
@@ -66,10 +67,9 @@ class ExplodeHierarchy(NodeType[ExplodeHierarchySettings]):
     def build(
         self, settings: ExplodeHierarchySettings, frames: Sequence[pl.LazyFrame], context: BuildContext
     ) -> pl.LazyFrame:
-        try:
-            from polars_grouper import hierarchy_levels, hierarchy_paths, hierarchy_totals
-        except ImportError as error:
-            raise MissingExtraError("explode_hierarchy", "graph") from error
+        require_library("polars_grouper", self.type, "graph")
+        from polars_grouper import hierarchy_levels, hierarchy_paths, hierarchy_totals
+
         self.check(settings)
         edges = settings.explode_hierarchy_input
         (frame,) = frames

@@ -23,7 +23,7 @@ from flowfile_dagster.columns.lineage import ColumnLineage, ColumnOrigin
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import TWO_INPUTS, MaybeSchema, NodeType, Trait
 from flowfile_dagster.contract.settings import ColumnList, NodeSettings, SettingsBlock
-from flowfile_dagster.errors import DuplicateColumnError, MissingColumnError, MissingExtraError, SettingsError
+from flowfile_dagster.errors import DuplicateColumnError, MissingColumnError, SettingsError
 from flowfile_dagster.nodes._join_columns import (
     RIGHT_SUFFIX,
     JoinColumn,
@@ -32,6 +32,7 @@ from flowfile_dagster.nodes._join_columns import (
     list_side,
     rename_overlap,
 )
+from flowfile_dagster.nodes._optional import require_library
 
 _MAPPING_FIELD = "join_input.join_mapping"
 
@@ -118,6 +119,7 @@ class FuzzyMatch(NodeType[FuzzyMatchSettings]):
         self, settings: FuzzyMatchSettings, inputs: Sequence[MaybeSchema], context: BuildContext
     ) -> Mapping[str, MaybeSchema]:
         self.check(settings)
+        require_library("pl_fuzzy_frame_match", self.type, "fuzzy")
         left, right = inputs
         if left is None or right is None:
             return {"output-0": None}
@@ -223,10 +225,9 @@ def _match(
 
     Every mapping gets columns of its own, because the library confuses mappings that share one.
     """
-    try:
-        from pl_fuzzy_frame_match import FuzzyMapping, fuzzy_match_dfs_with_context, fuzzy_match_temp_dir
-    except ImportError as error:
-        raise MissingExtraError("fuzzy_match", "fuzzy") from error
+    require_library("pl_fuzzy_frame_match", "fuzzy_match", "fuzzy")
+    from pl_fuzzy_frame_match import FuzzyMapping, fuzzy_match_dfs_with_context, fuzzy_match_temp_dir
+
     left, right = keys
     score_names = [f"score {number}" for number in range(len(scores))]
     if left.is_empty() or right.is_empty():

@@ -16,9 +16,10 @@ from flowfile_dagster.columns.lineage import ColumnLineage, ColumnOrigin, identi
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import NodeType, Trait
 from flowfile_dagster.contract.settings import NodeSettings, SettingsBlock
-from flowfile_dagster.errors import MissingExtraError, SettingsError
+from flowfile_dagster.errors import SettingsError
 from flowfile_dagster.nodes._columns import require_columns
 from flowfile_dagster.nodes._graph_edges import edge_end
+from flowfile_dagster.nodes._optional import require_library
 
 
 class GraphSolverInput(SettingsBlock):
@@ -49,10 +50,9 @@ class GraphSolver(NodeType[GraphSolverSettings]):
     def build(
         self, settings: GraphSolverSettings, frames: Sequence[pl.LazyFrame], context: BuildContext
     ) -> pl.LazyFrame:
-        try:
-            from polars_grouper import graph_solver
-        except ImportError as error:
-            raise MissingExtraError("graph_solver", "graph") from error
+        require_library("polars_grouper", self.type, "graph")
+        from polars_grouper import graph_solver
+
         self.check(settings)
         graph = settings.graph_solver_input
         (frame,) = frames

@@ -33,6 +33,7 @@ from flowfile_dagster.nodes._file_writer import (
     write_ndjson,
     write_parquet,
 )
+from flowfile_dagster.nodes._optional import require_library
 
 _MODES = {"overwrite": "overwrite", "new file": "overwrite", "create": "create", "append": "append", "update": "update"}
 
@@ -147,6 +148,8 @@ class Output(NodeType[OutputSettings]):
 
     def build(self, settings: OutputSettings, frames: Sequence[pl.LazyFrame], context: BuildContext) -> pl.LazyFrame:
         (frame,) = frames
+        if settings.output_settings.file_type == "excel":
+            require_library("xlsxwriter", "writing Excel files", "excel")
         return frame
 
     def lineage(self, settings: OutputSettings, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:

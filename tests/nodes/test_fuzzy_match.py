@@ -1,10 +1,11 @@
+import sys
 from typing import Any
 
 import polars as pl
 import pytest
 
 from flowfile_dagster.columns.lineage import ColumnOrigin
-from flowfile_dagster.errors import DuplicateColumnError, MissingColumnError, SettingsError
+from flowfile_dagster.errors import DuplicateColumnError, MissingColumnError, MissingExtraError, SettingsError
 from flowfile_dagster.nodes import find_node_type
 from tests.nodes.node_case import LiteralContext, NodeCase, assert_node, parse_settings, run_node
 
@@ -95,6 +96,13 @@ def test_fuzzy_match_score_columns_stand_in_list_order() -> None:
     result = run_node("fuzzy_match", settings, left, left)["output-0"]
     assert result.columns[4:] == ["city_vs_city_right_levenshtein", SCORE]
     assert result["name"].to_list() == ["anna", "bob", "carl", "dora"]
+
+
+def test_fuzzy_match_without_its_library_is_predicted_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pl_fuzzy_frame_match", None)
+    settings = parse_settings("fuzzy_match", fuzzy(pair()))
+    with pytest.raises(MissingExtraError, match=r"flowfile-dagster\[fuzzy\]"):
+        find_node_type("fuzzy_match").predict(settings, [LEFT.schema, RIGHT.schema], LiteralContext())
 
 
 def test_fuzzy_match_one_pair_in_two_mappings_has_two_scores() -> None:

@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 from pydantic import ValidationError
 
 from flowfile_dagster.contract.node_type import Target
-from flowfile_dagster.errors import DataError, SettingsError
+from flowfile_dagster.errors import DataError, MissingExtraError, SettingsError
 from flowfile_dagster.nodes import find_node_type
 from flowfile_dagster.nodes._file_writer import scratch_file
 from tests.nodes.node_case import LiteralContext, NodeCase, assert_node, parse_settings
@@ -56,6 +56,13 @@ CASES = [
 def test_output_delivers_its_input_and_writes_nothing_by_itself(tmp_path: Path) -> None:
     assert_node("output", output(tmp_path, "a.csv"), [ROWS], ROWS)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_output_excel_without_its_library_is_predicted_to_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+    settings = parse_settings("output", output(tmp_path, "a.xlsx", "excel"))
+    with pytest.raises(MissingExtraError, match=r"flowfile-dagster\[excel\]"):
+        find_node_type("output").predict(settings, [ROWS.schema], LiteralContext())
 
 
 def test_output_csv_has_every_field_in_quotes(tmp_path: Path) -> None:
