@@ -9,6 +9,9 @@ from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, v
 #: Results may differ between major versions of Polars, so it enters the node hash.
 POLARS_MAJOR = version("polars").partition(".")[0]
 
+#: Polars 1.39.0 to 1.39.2 makes zeros and empty texts of nulls where it streams a cross join.
+STREAMED_CROSS_JOINS_LOSE_NULLS = version("polars").startswith("1.39.") and version("polars") < "1.39.3"
+
 _OWN = ("flowfile-dagster", "polars", "polars-expr-transformer", "pydantic")
 _EXTRAS = ("fastexcel", "openpyxl", "pl-fuzzy-frame-match", "polars-ds", "polars-grouper", "xlsx2csv", "xlsxwriter")
 

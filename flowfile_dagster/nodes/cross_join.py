@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from flowfile_dagster.columns.lineage import ColumnLineage, ColumnOrigin
+from flowfile_dagster.compat import STREAMED_CROSS_JOINS_LOSE_NULLS
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import TWO_INPUTS, NodeType, Trait
 from flowfile_dagster.contract.settings import ColumnList, NodeSettings, SettingsBlock
@@ -44,7 +45,7 @@ class CrossJoin(NodeType[CrossJoinSettings]):
         sides = _sides(settings, left.collect_schema(), right.collect_schema())
         names = [column.name for side in sides for column in side.columns]
         parts = [_with_counter(frame, side, names, number) for number, (frame, side) in enumerate(zip(frames, sides))]
-        return parts[0].join(parts[1], how="cross", maintain_order="left_right").select(names)
+        return _pairs(parts[0], parts[1], names).select(names)
 
     def lineage(
         self, settings: CrossJoinSettings, inputs: Sequence[pl.Schema], output: pl.Schema
@@ -64,6 +65,14 @@ def _sides(settings: CrossJoinSettings, left: pl.Schema, right: pl.Schema) -> tu
     right_side = rename_overlap(left_side, right_side)
     check_names(left_side, right_side)
     return left_side, right_side
+
+
+def _pairs(left: pl.LazyFrame, right: pl.LazyFrame, taken: list[str]) -> pl.LazyFrame:
+    if not STREAMED_CROSS_JOINS_LOSE_NULLS:
+        return left.join(right, how="cross", maintain_order="left_right")
+    key = unused_name("key", taken)
+    left, right = (side.with_columns(pl.lit(0).alias(key)) for side in (left, right))
+    return left.join(right, on=key, maintain_order="left_right")
 
 
 def _with_counter(frame: pl.LazyFrame, side: JoinSide, taken: list[str], number: int) -> pl.LazyFrame:

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from flowfile_dagster.errors import DuplicateColumnError
-from tests.nodes.node_case import NodeCase, assert_node, run_node
+from tests.nodes.node_case import LiteralContext, NodeCase, assert_node, run_node
 
 LEFT = pl.DataFrame({"a": [1, 2], "b": ["x", "y"]})
 RIGHT = pl.DataFrame({"a": [True, False, None]})
@@ -23,6 +23,12 @@ CASES = [
 def test_cross_join_pairs_all_rows_left_major() -> None:
     expected = pl.DataFrame({"a": [1, 1, 1, 2, 2, 2], "b": [*"xxxyyy"], "a_right": [True, False, None] * 2})
     assert_node("cross_join", cross(), [LEFT, RIGHT], expected)
+
+
+def test_cross_join_that_is_streamed_keeps_nulls() -> None:
+    left = pl.DataFrame({"t": [*"wxyz", None]})
+    expected = pl.DataFrame({"t": [*"wwwxxxyyyzzz", None, None, None], "a": [True, False, None] * 5})
+    assert_node("cross_join", cross(), [left, RIGHT], expected, context=LiteralContext(engine="streaming"))
 
 
 def test_cross_join_renames_even_without_automatic_selection() -> None:
