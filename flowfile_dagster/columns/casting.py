@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from flowfile_dagster.columns.dtypes import base_name, is_bare_nested, parse_dtype, struct_fields
-from flowfile_dagster.errors import SettingsError
+from flowfile_dagster.errors import DataError, SettingsError
 
 
 def cast_column(column: str, source: pl.DataType, type_name: str) -> pl.Expr | None:
@@ -31,9 +31,9 @@ def cast_column(column: str, source: pl.DataType, type_name: str) -> pl.Expr | N
         return None
     if source == pl.String:
         if isinstance(target, pl.Date):
-            return pl.col(column).str.to_date(strict=False)
+            return _dates(column, pl.first().str.to_date(strict=False), target)
         if isinstance(target, pl.Datetime):
-            return _text_to_datetime(column, target)
+            return _dates(column, _text_to_datetime(target), target)
     return castable(pl.col(column), source, target).cast(reached_dtype(source, target), strict=False)
 
 
@@ -53,8 +53,24 @@ def reached_dtype(source: pl.DataType, target: pl.DataType) -> pl.DataType:
     return pl.Struct({name: reached_dtype(field, target) for name, field in struct_fields(source).items()})
 
 
-def _text_to_datetime(column: str, target: pl.Datetime) -> pl.Expr:
-    text = pl.col(column).str
+def _dates(column: str, reading: pl.Expr, target: pl.DataType) -> pl.Expr:
+    """The texts of a column as dates, read by one engine whichever runs the plan.
+
+    Where no text has a form that Polars knows, in-memory fails and the streaming engine gives nulls.
+    """
+
+    def read(texts: pl.Series) -> pl.Series:
+        try:
+            return texts.to_frame().select(reading).to_series()
+        except pl.exceptions.ComputeError as error:
+            cause = str(error).partition("\n")[0]
+            raise DataError(f"column {column!r} cannot become {target}: {cause}") from error
+
+    return pl.col(column).map_batches(read, return_dtype=target)
+
+
+def _text_to_datetime(target: pl.Datetime) -> pl.Expr:
+    text = pl.first().str
     if target == pl.Datetime("us"):
         return text.to_datetime(strict=False)
     return text.to_datetime(strict=False, time_unit=target.time_unit, time_zone=target.time_zone)

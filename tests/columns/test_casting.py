@@ -1,11 +1,11 @@
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import pytest
 
 from flowfile_dagster.columns.casting import cast_column
-from flowfile_dagster.errors import SettingsError
+from flowfile_dagster.errors import DataError, SettingsError
 
 
 def cast(values: pl.Series, type_name: str) -> pl.Series:
@@ -80,7 +80,13 @@ def test_cast_of_a_struct_is_planned_as_the_struct_that_it_gives() -> None:
     assert result.collect()["c"].to_list() == [{"a": 1.0, "b": {"d": None}}, {"a": 2.0, "b": {"d": 3.0}}]
 
 
-@pytest.mark.parametrize("type_name", ["Date", "Datetime"])
-def test_cast_text_without_any_date_fails_when_run(type_name: str) -> None:
-    with pytest.raises(pl.exceptions.ComputeError, match="format"):
-        cast(pl.Series(["01/31/2024"]), type_name)
+@pytest.mark.parametrize("engine", ["in-memory", "streaming"])
+@pytest.mark.parametrize("type_name", ["Date", "Datetime", "Datetime('ms', 'UTC')"])
+@pytest.mark.parametrize("values", [["01/31/2024", None], [""]])
+def test_cast_text_without_any_date_fails_when_run_on_any_engine(
+    values: list[str | None], type_name: str, engine: Literal["in-memory", "streaming"]
+) -> None:
+    expression = cast_column("c", pl.String(), type_name)
+    assert expression is not None
+    with pytest.raises(DataError, match=r"column 'c' cannot become Date.*: could not find an appropriate format"):
+        pl.LazyFrame({"c": values}).select(expression).collect(engine=engine)
