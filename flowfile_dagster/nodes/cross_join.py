@@ -67,10 +67,14 @@ def _sides(settings: CrossJoinSettings, left: pl.Schema, right: pl.Schema) -> tu
     return left_side, right_side
 
 
-def _pairs(left: pl.LazyFrame, right: pl.LazyFrame, taken: list[str]) -> pl.LazyFrame:
-    if not STREAMED_CROSS_JOINS_LOSE_NULLS:
+def _pairs(left: pl.LazyFrame, right: pl.LazyFrame, names: list[str]) -> pl.LazyFrame:
+    """Each left row with each right row; on a constant key where Polars cannot stream a cross join."""
+    has_structs = any(
+        isinstance(dtype, pl.Struct) for side in (left, right) for dtype in side.collect_schema().dtypes()
+    )
+    if not (has_structs or STREAMED_CROSS_JOINS_LOSE_NULLS):
         return left.join(right, how="cross", maintain_order="left_right")
-    key = unused_name("key", taken)
+    key = unused_name("key", names)
     left, right = (side.with_columns(pl.lit(0).alias(key)) for side in (left, right))
     return left.join(right, on=key, maintain_order="left_right")
 

@@ -25,10 +25,11 @@ def test_cross_join_pairs_all_rows_left_major() -> None:
     assert_node("cross_join", cross(), [LEFT, RIGHT], expected)
 
 
-def test_cross_join_that_is_streamed_keeps_nulls() -> None:
-    left = pl.DataFrame({"t": [*"wxyz", None]})
-    expected = pl.DataFrame({"t": [*"wwwxxxyyyzzz", None, None, None], "a": [True, False, None] * 5})
-    assert_node("cross_join", cross(), [left, RIGHT], expected, context=LiteralContext(engine="streaming"))
+@pytest.mark.parametrize("values", [[*"wxyz", None], [{"f": 1}, None, {"f": None}, {"f": 2}, None]])
+def test_cross_join_that_is_streamed_keeps_nulls(values: list[Any]) -> None:
+    expected = pl.DataFrame({"t": [value for value in values for _ in range(3)], "a": [True, False, None] * 5})
+    context = LiteralContext(engine="streaming")
+    assert_node("cross_join", cross(), [pl.DataFrame({"t": values}), RIGHT], expected, context=context)
 
 
 def test_cross_join_renames_even_without_automatic_selection() -> None:
