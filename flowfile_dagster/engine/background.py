@@ -16,7 +16,8 @@ _Tasks: TypeAlias = SimpleQueue[tuple[Future[Any], Callable[[], Any]]]
 _idle: list[_Tasks] = []
 #: How long an interrupt may go unnoticed that comes in the moment in which a wait begins.
 LOOK_UP_SECONDS = 1.0
-os.register_at_fork(after_in_child=_idle.clear)
+if hasattr(os, "register_at_fork"):  # Windows has no forks
+    os.register_at_fork(after_in_child=_idle.clear)
 
 
 def start(work: Callable[[], _Result]) -> Future[_Result]:
