@@ -114,14 +114,14 @@ class LocalBlobs:
     def keep(self, temporary: Path, stored: StoredTable) -> None:
         """Put a finished file into place, or drop it and use the one that is there."""
         path = self.path(stored)
-        if self._is_there(temporary, path, stored):
+        if path.exists() and self._is_there(temporary, path, stored):
             with suppress(FileNotFoundError):  # collected as garbage just now
                 os.utime(path)  # tells garbage collection that it is in use
                 self._note(path, stored)
                 temporary.unlink()
                 return
         try:
-            temporary.replace(path)
+            os.replace(temporary, path)  # noqa: PTH105 - `Path.replace` takes the path apart once more
         except FileNotFoundError:
             make_folder(path.parent)
             temporary.replace(path)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
-from uuid import uuid4
 
 import pydantic_core
 
@@ -29,7 +28,7 @@ def user_cache() -> Path:
 
 def temporary_name(folder: Path) -> Path:
     """A name in `folder` that nobody else has; what a killed process leaves under it, garbage collection removes."""
-    return folder / f".{uuid4().hex}{TEMPORARY_SUFFIX}"
+    return folder / f".{os.urandom(16).hex()}{TEMPORARY_SUFFIX}"
 
 
 @contextmanager
