@@ -35,7 +35,7 @@ class Trait(Enum):
     EXCLUSIVE = "exclusive"  # a sink that locks what it writes while its plan runs: never collected with others
     NARROW = "narrow"  # works row by row: each output row comes from one input row
     WIDE = "wide"  # needs to see many rows at once
-    REDUCING = "reducing"  # has few rows, whatever it is given, and holds no more of them
+    REDUCING = "reducing"  # gives, and holds, one row for each of few groups of its input
     PASSTHROUGH = "passthrough"  # delivers its first input unchanged, so the result needs no second copy
     ORDER_SENSITIVE = "order-sensitive"  # the result depends on the order of the input rows
     ORDER_PRODUCING = "order-producing"  # the order of the output rows is defined by the operation

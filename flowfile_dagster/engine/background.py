@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, wait
 from queue import SimpleQueue
 from threading import Thread
@@ -16,6 +16,8 @@ _Tasks: TypeAlias = SimpleQueue[tuple[Future[Any], Callable[[], Any]]]
 _idle: list[_Tasks] = []
 #: How long an interrupt may go unnoticed that comes in the moment in which a wait begins.
 LOOK_UP_SECONDS = 1.0
+#: How long work that was told to stop may take to remove what it has not finished.
+_SECONDS_TO_CLEAN_UP = 5
 if hasattr(os, "register_at_fork"):  # Windows has no forks
     os.register_at_fork(after_in_child=_idle.clear)
 
@@ -37,6 +39,11 @@ def result_of(future: Future[_Result]) -> _Result:
     while not future.done():
         wait((future,), LOOK_UP_SECONDS)
     return future.result()
+
+
+def let_end(futures: Collection[Future[Any]]) -> None:
+    """Leave work that was told to stop a moment to do so."""
+    wait(futures, _SECONDS_TO_CLEAN_UP)
 
 
 def _work(tasks: _Tasks) -> None:

@@ -10,9 +10,6 @@ from flowfile_dagster.contract.node_type import NODE_FAILURES
 from flowfile_dagster.engine.background import LOOK_UP_SECONDS, start
 from flowfile_dagster.engine.collect import Engine, collect, collect_together
 
-#: How long the threads that were stopped may take to remove what they have not finished.
-SECONDS_TO_CLEAN_UP = 5
-
 
 class Rendezvous:
     """Each of `count` threads brings a plan or leaves without one; after the last, all plans are run on `engine`.

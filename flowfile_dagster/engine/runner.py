@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
@@ -19,13 +19,13 @@ import polars as pl
 
 from flowfile_dagster.contract.node_type import NODE_FAILURES, Source, Trait
 from flowfile_dagster.engine.assembly import assemble
-from flowfile_dagster.engine.background import result_of, start
+from flowfile_dagster.engine.background import let_end, result_of, start
 from flowfile_dagster.engine.choice import engine_that_runs
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.engine.context import BundledContext, NodeContext, NodeFrames
 from flowfile_dagster.engine.culprit import Culprits
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
-from flowfile_dagster.engine.rendezvous import SECONDS_TO_CLEAN_UP, Rendezvous
+from flowfile_dagster.engine.rendezvous import Rendezvous
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.admission import Outcome, admit
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
@@ -225,7 +225,7 @@ class _Run:
                 yield from result_of(future)
         except BaseException as interrupt:
             rendezvous.stop(interrupt)
-            wait(futures, SECONDS_TO_CLEAN_UP)
+            let_end(futures)
             raise
 
     def _shared_frames(self, segments: Sequence[tuple[Segment, Members]]) -> Mapping[int, NodeFrames]:

@@ -42,10 +42,12 @@ class CrossJoin(NodeType[CrossJoinSettings]):
 
     def build(self, settings: CrossJoinSettings, frames: Sequence[pl.LazyFrame], context: BuildContext) -> pl.LazyFrame:
         left, right = frames
-        sides = _sides(settings, left.collect_schema(), right.collect_schema())
+        schemas = (left.collect_schema(), right.collect_schema())
+        sides = _sides(settings, *schemas)
         names = [column.name for side in sides for column in side.columns]
         parts = [_with_counter(frame, side, names, number) for number, (frame, side) in enumerate(zip(frames, sides))]
-        return _pairs(parts[0], parts[1], names).select(names)
+        dtypes = [schema[column.source] for schema, side in zip(schemas, sides) for column in side.columns]
+        return _pairs(parts[0], parts[1], names, dtypes).select(names)
 
     def lineage(
         self, settings: CrossJoinSettings, inputs: Sequence[pl.Schema], output: pl.Schema
@@ -67,11 +69,11 @@ def _sides(settings: CrossJoinSettings, left: pl.Schema, right: pl.Schema) -> tu
     return left_side, right_side
 
 
-def _pairs(left: pl.LazyFrame, right: pl.LazyFrame, names: list[str]) -> pl.LazyFrame:
+def _pairs(
+    left: pl.LazyFrame, right: pl.LazyFrame, names: Sequence[str], dtypes: Sequence[pl.DataType]
+) -> pl.LazyFrame:
     """Each left row with each right row; on a constant key where Polars cannot stream a cross join."""
-    has_structs = any(
-        isinstance(dtype, pl.Struct) for side in (left, right) for dtype in side.collect_schema().dtypes()
-    )
+    has_structs = any(isinstance(dtype, pl.Struct) for dtype in dtypes)
     if not (has_structs or STREAMED_CROSS_JOINS_LOSE_NULLS):
         return left.join(right, how="cross", maintain_order="left_right")
     key = unused_name("key", names)

@@ -85,8 +85,8 @@ def _segment_metadata(flow: CompiledFlow, segment: CompiledSegment) -> dict[str,
         "flowfile/fused_nodes": dg.MetadataValue.md(_drawing(_members(flow, segment), nodes)),
     }
     if segment.bundle is not None:
-        others = [nodes[other.root].name for other in flow.segments if other.bundle == segment.bundle]
-        metadata["flowfile/collected_with"] = ", ".join(name for name in others if name != nodes[segment.root].name)
+        bundled = [other.root for other in flow.segments if other.bundle == segment.bundle]
+        metadata["flowfile/collected_with"] = ", ".join(nodes[root].name for root in bundled if root != segment.root)
     return metadata
 
 
