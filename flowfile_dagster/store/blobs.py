@@ -61,13 +61,13 @@ class LocalBlobs:
     """Data files below one local folder. A large file that was found whole is not read again until it changes."""
 
     def __init__(self, base: Path, fingerprints: Path) -> None:
-        self._base = base
-        self._folder = base / BLOBS
+        self._base = str(base)
+        self._folder = str(base / BLOBS)
         self._memory = FingerprintMemory(fingerprints, lambda path: hash_result(path)[0])
 
     def path(self, table: StoredTable) -> Path:
         """See `Blobs.path`."""
-        return self._base / blob_name(table.content_hash)
+        return Path(self._base, blob_name(table.content_hash))
 
     def check(self, table: StoredTable, *, anew: bool = False) -> bool:
         """See `Blobs.check`."""
@@ -96,7 +96,7 @@ class LocalBlobs:
         return stored
 
     @contextmanager
-    def staged(self, table: pl.DataFrame) -> Iterator[tuple[Path, StoredTable]]:
+    def staged(self, table: pl.DataFrame) -> Iterator[tuple[str, StoredTable]]:
         """A table in a temporary file, which `keep` takes away; it is gone if the block fails."""
         schema = table.schema
         for name, dtype in schema.items():
@@ -109,35 +109,35 @@ class LocalBlobs:
                 yield temporary, StoredTable(*write_result(table, temporary), table.height, schema)
         except OSError as error:
             cause = f"a result cannot be written: {error.strerror or error}"
-            raise StoreError(error.filename2 or str(self._folder), cause) from error
+            raise StoreError(error.filename2 or self._folder, cause) from error
 
-    def keep(self, temporary: Path, stored: StoredTable) -> None:
+    def keep(self, temporary: str, stored: StoredTable) -> None:
         """Put a finished file into place, or drop it and use the one that is there."""
-        path = self.path(stored)
-        if path.exists() and self._is_there(temporary, path, stored):
+        path = f"{self._base}/{blob_name(stored.content_hash)}"
+        if os.path.exists(path) and self._is_there(temporary, path, stored):
             with suppress(FileNotFoundError):  # collected as garbage just now
                 os.utime(path)  # tells garbage collection that it is in use
                 self._note(path, stored)
-                temporary.unlink()
+                os.unlink(temporary)
                 return
         try:
-            os.replace(temporary, path)  # noqa: PTH105 - `Path.replace` takes the path apart once more
+            os.replace(temporary, path)
         except FileNotFoundError:
-            make_folder(path.parent)
-            temporary.replace(path)
+            make_folder(os.path.dirname(path))
+            os.replace(temporary, path)
         with suppress(FileNotFoundError):  # garbage collection looks at it just now, and puts it back
             self._note(path, stored)
 
-    def _note(self, path: Path, stored: StoredTable) -> None:
+    def _note(self, path: str, stored: StoredTable) -> None:
         if stored.bytes > _NOTED_AT_ONCE:
-            self._memory.settle(path, stored.content_hash)
+            self._memory.settle(Path(path), stored.content_hash)
 
-    def _is_there(self, temporary: Path, path: Path, stored: StoredTable) -> bool:
+    def _is_there(self, temporary: str, path: str, stored: StoredTable) -> bool:
         try:
             if not self.check(stored):
                 return False
         except DamageError:
             return False
         if not is_same_content(temporary, path):
-            raise StoreError(str(path), "another result with the same content hash is stored; remove it and run again")
+            raise StoreError(path, "another result with the same content hash is stored; remove it and run again")
         return True

@@ -68,7 +68,7 @@ def hash_result(path: Path) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def write_result(table: pl.DataFrame, path: Path) -> tuple[str, int]:
+def write_result(table: pl.DataFrame, path: str) -> tuple[str, int]:
     """Write a table as an uncompressed Arrow IPC file, and give what `hash_result` would.
 
     Polars writes to a file that is open here, so that its pages can be hashed where they lie in memory: opening it once
@@ -80,9 +80,10 @@ def write_result(table: pl.DataFrame, path: Path) -> tuple[str, int]:
     if table.estimated_size() < _COPIED_BELOW:
         content = BytesIO()
         _write_ipc(table, content)
-        path.write_bytes(content.getbuffer())
+        with open(path, "wb") as file:
+            file.write(content.getbuffer())
         return xxhash.xxh3_128_hexdigest(content.getbuffer()), content.tell()
-    with path.open("w+b", buffering=0) as file:
+    with open(path, "w+b", buffering=0) as file:
         _write_ipc(table, cast("IO[bytes]", file))
         with mmap(file.fileno(), 0, access=ACCESS_READ) as pages:
             return xxhash.xxh3_128_hexdigest(pages), len(pages)
@@ -99,11 +100,11 @@ def _write_ipc(table: pl.DataFrame, file: IO[bytes]) -> None:
     )
 
 
-def is_same_content(one: Path, other: Path) -> bool:
+def is_same_content(one: str, other: str) -> bool:
     """Whether two files hold the same bytes.
 
     Raises:
         OSError: a file cannot be read.
     """
-    with pa.memory_map(str(one)) as left, pa.memory_map(str(other)) as right:
+    with pa.memory_map(one) as left, pa.memory_map(other) as right:
         return bool(left.read_buffer().equals(right.read_buffer()))

@@ -26,46 +26,47 @@ def user_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flowfile-dagster"
 
 
-def temporary_name(folder: Path) -> Path:
-    """A name in `folder` that nobody else has; what a killed process leaves under it, garbage collection removes."""
-    return folder / f".{os.urandom(16).hex()}{TEMPORARY_SUFFIX}"
+def temporary_name(folder: str) -> str:
+    """A path in `folder` that nobody else has; what a killed process leaves under it, garbage collection removes."""
+    return f"{folder}/.{os.urandom(16).hex()}{TEMPORARY_SUFFIX}"
 
 
 @contextmanager
-def published_by_replace(path: Path) -> Iterator[Path]:
-    """A unique temporary name beside `path`; what is written there replaces `path` if the block succeeds."""
-    temporary = temporary_name(path.parent)
-    make_folder(path.parent)
+def published_by_replace(path: str) -> Iterator[str]:
+    """A unique temporary path beside `path`; what is written there replaces `path` if the block succeeds."""
+    folder = os.path.dirname(path)
+    temporary = temporary_name(folder)
+    make_folder(folder)
     with dropped_on_failure(temporary):
         yield temporary
-        temporary.replace(path)
+        os.replace(temporary, path)
 
 
 @contextmanager
-def dropped_on_failure(temporary: Path) -> Iterator[None]:
+def dropped_on_failure(temporary: str) -> Iterator[None]:
     """The file, if it was made, is gone when the block fails."""
     try:
         yield
     except BaseException:
         with suppress(OSError):
-            temporary.unlink()
+            os.unlink(temporary)
         raise
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: str) -> None:
     """Make a folder with those above it, where it is not there: looking costs less than trying."""
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
+    if not os.path.isdir(folder):
+        os.makedirs(folder, exist_ok=True)
 
 
 def write_json(path: Path, value: Mapping[str, Any], mode: int = 0o666) -> None:
     """Publish a JSON file by replace, with permissions less the user's mask."""
     content = json.dumps(value, ensure_ascii=False, sort_keys=True).encode()
-    with published_by_replace(path) as temporary, _new_file(temporary, mode) as file:
+    with published_by_replace(str(path)) as temporary, _new_file(temporary, mode) as file:
         file.write(content)
 
 
-def _new_file(path: Path, mode: int) -> IO[bytes]:
+def _new_file(path: str, mode: int = 0o666) -> IO[bytes]:
     """Made and opened at once: what is written to an empty file, ext4 sends to the disk before it goes on."""
     return open(path, "xb", opener=lambda name, flags: os.open(name, flags, mode))
 
@@ -102,8 +103,8 @@ class LocalFolder:
     def write(self, name: str, content: bytes) -> None:
         """See `StoreFiles.write`."""
         try:
-            with published_by_replace(self._base / name) as temporary:
-                temporary.write_bytes(content)
+            with published_by_replace(f"{self._base}/{name}") as temporary, _new_file(temporary) as file:
+                file.write(content)
         except OSError as error:
             raise StoreError(str(self._base / name), f"cannot be written: {error.strerror}") from error
 
@@ -131,7 +132,7 @@ class LocalFolder:
         unlink under its own name, a writer could lose it.
         """
         path = self._base / name
-        aside = temporary_name(path.parent)
+        aside = Path(temporary_name(str(path.parent)))
         try:
             if path.stat().st_mtime > unless_modified_after:
                 return False

@@ -120,23 +120,23 @@ class ObjectFolder:
             except FileNotFoundError:
                 return None
 
-    def upload(self, name: str, file: Path) -> None:
+    def upload(self, name: str, file: str) -> None:
         """Put a file in place as a whole.
 
         Raises:
             StoreError: it cannot be written.
         """
         with self._failures(name, "written"):
-            self._files.put_file(str(file), self._path(name))
+            self._files.put_file(file, self._path(name))
 
-    def download(self, name: str, file: Path) -> None:
+    def download(self, name: str, file: str) -> None:
         """Copy an object into a file.
 
         Raises:
             StoreError: it cannot be read.
         """
         with self._failures(name, "read"):
-            self._files.get_file(self._path(name), str(file))
+            self._files.get_file(self._path(name), file)
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
@@ -186,16 +186,17 @@ class CopiedBlobs:
                 return self._copies.path(table)
         name = blob_name(table.content_hash)
         self._make_room()
-        temporary = temporary_name(self._base / BLOBS)
-        make_folder(temporary.parent)
+        folder = str(self._base / BLOBS)
+        make_folder(folder)
+        temporary = temporary_name(folder)
         try:
             self._remote.download(name, temporary)
-            if hash_result(temporary) != (table.content_hash, table.bytes):
+            if hash_result(Path(temporary)) != (table.content_hash, table.bytes):
                 self._condemn(name, table)
                 raise StoreError(f"{self._remote.location}/{name}", "its content hash differs; run again to compute it")
             self._copies.keep(temporary, table)
         finally:
-            temporary.unlink(missing_ok=True)
+            Path(temporary).unlink(missing_ok=True)
         return self._copies.path(table)
 
     def _condemn(self, name: str, table: StoredTable) -> None:

@@ -103,7 +103,7 @@ def test_other_content_with_the_same_hash_is_refused(tmp_path: Path, blobs: Loca
     other = tmp_path / "other.arrow"
     other.write_bytes(blobs.path(stored).read_bytes()[:-1] + b"?")
     with pytest.raises(StoreError, match="another result with the same content hash is stored"):
-        blobs.keep(other, stored)
+        blobs.keep(str(other), stored)
 
 
 def test_python_objects_are_refused_and_leave_nothing(tmp_path: Path, blobs: LocalBlobs) -> None:

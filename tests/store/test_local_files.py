@@ -13,15 +13,15 @@ def files(folder: Path) -> list[Path]:
 
 
 def publish_but_stop_halfway(path: Path) -> None:
-    with published_by_replace(path) as temporary:
-        temporary.write_text("second")
+    with published_by_replace(str(path)) as temporary:
+        Path(temporary).write_text("second")
         raise KeyboardInterrupt
 
 
 def test_replacement_appears_only_when_the_block_succeeds(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "x.json"
-    with published_by_replace(path) as temporary:
-        temporary.write_text("first")
+    with published_by_replace(str(path)) as temporary:
+        Path(temporary).write_text("first")
         assert not path.exists()
     with pytest.raises(KeyboardInterrupt):
         publish_but_stop_halfway(path)

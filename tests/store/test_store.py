@@ -113,7 +113,7 @@ def test_garbage_in_a_manifest_is_a_miss(store: ResultStore) -> None:
 def test_failed_record_leaves_the_old_result(store: ResultStore, monkeypatch: pytest.MonkeyPatch) -> None:
     put(store)
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", lambda self, target: (_ for _ in ()).throw(OSError(5, "I/O error")))
+        patch.setattr("os.replace", lambda source, target: (_ for _ in ()).throw(OSError(5, "I/O error")))
         with pytest.raises(StoreError, match="cannot be written: I/O error"):
             store.record([HASH], {})
     found = store.find(HASH)
