@@ -17,6 +17,8 @@ from tests.orchestration.server import (
     serve,
 )
 
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
 EXECUTORS = {
     "in-process": IN_PROCESS,
     "stock multiprocess": STOCK_MULTIPROCESS,
@@ -26,7 +28,6 @@ EXECUTORS = {
 }
 
 
-@pytest.mark.server
 @pytest.mark.parametrize("executor", EXECUTORS.values(), ids=EXECUTORS.keys())
 def test_two_flows_run_under_every_executor(tmp_path: Path, executor: str) -> None:
     flows = tmp_path / "flows"
@@ -46,7 +47,6 @@ def test_two_flows_run_under_every_executor(tmp_path: Path, executor: str) -> No
             assert materialized == {"read_1", "formula_2", "filter_3", "join_4"}
 
 
-@pytest.mark.server
 def test_segments_run_in_steps_of_their_own_and_a_killed_one_fails_alone(tmp_path: Path) -> None:
     flows = tmp_path / "flows"
     flows.mkdir()
@@ -65,7 +65,6 @@ def test_segments_run_in_steps_of_their_own_and_a_killed_one_fails_alone(tmp_pat
         assert failure.splitlines()[0] == f"heavy / 2 / polars_code: {cause}"
 
 
-@pytest.mark.server
 @pytest.mark.parametrize(
     ("executor", "writers"), [(IN_PROCESS, 1), (OURS, 1), (OURS, 2)], ids=["in-process", "ours", "bundle"]
 )
@@ -90,7 +89,6 @@ def test_terminated_run_stops_in_the_middle_of_a_query_and_leaves_nothing_half_w
     assert list(target.iterdir()) == []
 
 
-@pytest.mark.server
 @pytest.mark.parametrize("mode", ["development", "performance"])
 def test_changed_file_makes_exactly_its_reader_stale_until_it_has_run(tmp_path: Path, mode: str) -> None:
     flows = tmp_path / "flows"
@@ -113,7 +111,6 @@ def test_changed_file_makes_exactly_its_reader_stale_until_it_has_run(tmp_path: 
         assert server.stale() == {}
 
 
-@pytest.mark.server
 def test_reexecution_from_asset_failure_runs_exactly_the_rest(tmp_path: Path) -> None:
     flows = tmp_path / "flows"
     flows.mkdir()
@@ -130,7 +127,6 @@ def test_reexecution_from_asset_failure_runs_exactly_the_rest(tmp_path: Path) ->
         assert server.wait(server.reexecute_from_asset_failure(failed)) == ("SUCCESS", {"read_2", "formula_3"})
 
 
-@pytest.mark.server
 def test_edited_flow_shows_its_new_graph_after_reloading(tmp_path: Path) -> None:
     flows = tmp_path / "flows"
     flows.mkdir()
