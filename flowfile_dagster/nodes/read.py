@@ -226,10 +226,16 @@ def _scan(file: ReceivedFile, located: Located, context: BuildContext) -> pl.Laz
         return _scan_text(file, file.table_settings, located, context)
     if file.file_type == "ndjson":
         return _scan_ndjson(file, located)
-    scan = pl.scan_parquet if file.file_type == "parquet" else pl.scan_ipc
+    scan = _scan_parquet if file.file_type == "parquet" else pl.scan_ipc
     if len(located.files) > 1 and not located.is_folder:
         _check_same_columns([scan(str(path), glob=False).collect_schema() for path in located.files], located)
     return scan(located.scanned, **options)
+
+
+def _scan_parquet(source: str | Sequence[str], **options: Any) -> pl.LazyFrame:
+    """A scan whose reader never filters by integers of 128 bits, on which it panics, nor by Null, on which 1.39 fails."""
+    unfilterable = pl.col(pl.Int128, pl.UInt128, pl.Null)
+    return pl.scan_parquet(source, **options).with_columns(unfilterable.to_physical())  # the same values, in the way
 
 
 def _scan_text(file: ReceivedFile, table: CsvTable, located: Located, context: BuildContext) -> pl.LazyFrame:

@@ -9,7 +9,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from pydantic import ValidationError
 
-from flowfile_dagster.contract.node_type import Trait
+from flowfile_dagster.contract.node_type import Trait, by_handle
 from flowfile_dagster.errors import DataError, DuplicateColumnError, SettingsError
 from flowfile_dagster.nodes import find_node_type
 from tests.nodes.node_case import LiteralContext, NodeCase, parse_settings, run_node
@@ -138,6 +138,16 @@ def test_read_folder_of_parquet_files_fits_columns_by_name_and_names_the_file_th
     ROWS.select("a").write_parquet(tmp_path / "3.parquet")
     with pytest.raises(DataError, match=r"3\.parquet has the columns \['a'\]"):
         read(tmp_path, "parquet", scan_mode="directory")
+
+
+@pytest.mark.parametrize("dtype", [pl.Int128, pl.UInt128, pl.Null])
+def test_read_parquet_filtered_by_a_type_that_its_reader_cannot_filter_by_gives_the_rows(
+    tmp_path: Path, dtype: pl.DataType
+) -> None:
+    pl.DataFrame({"a": pl.Series([None, None], dtype=dtype), "b": [1, 2]}).write_parquet(tmp_path / "rows.parquet")
+    settings = parse_settings("read", file_settings(tmp_path / "rows.parquet", "parquet"))
+    rows = by_handle(find_node_type("read").compute(settings, [], LiteralContext()))["output-0"]
+    assert rows.filter(pl.col("a").is_null(), pl.col("b") > 1).collect().rows() == [(None, 2)]
 
 
 def test_read_ndjson_key_and_type_of_late_rows_are_kept(tmp_path: Path) -> None:
