@@ -138,3 +138,9 @@ def test_similarity_is_predicted_with_the_type_it_gives() -> None:
     expected = rows.with_columns(f=pl.Series([1.0, None]), h=pl.Series([0, None], dtype=pl.UInt32))
     entries = formulas(("f", "string_similarity([s], 'ab', 'fuzzy')"), ("h", "string_similarity([s], 'ab', 'hamming')"))
     assert_node("formula", entries, [rows], expected)
+
+
+@pytest.mark.parametrize("function", ["greatest", "least"])
+def test_greatest_and_least_are_predicted_with_the_type_they_give(function: str) -> None:
+    rows = pl.DataFrame({"n": [1, None]}, schema={"n": pl.UInt32})
+    assert run_node("formula", formulas(("m", f"{function}([n], 3)")), rows)["output-0"]["m"].last() == 3
