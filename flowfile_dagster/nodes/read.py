@@ -233,7 +233,7 @@ def _scan(file: ReceivedFile, located: Located, context: BuildContext) -> pl.Laz
 
 
 def _scan_parquet(source: str | Sequence[str], **options: Any) -> pl.LazyFrame:
-    """A scan whose reader never filters by integers of 128 bits, on which it panics, nor by Null, on which 1.39 fails."""
+    """A scan whose reader filters neither by 128-bit integers, on which it panics, nor by Null, on which 1.39 fails."""
     unfilterable = pl.col(pl.Int128, pl.UInt128, pl.Null)
     return pl.scan_parquet(source, **options).with_columns(unfilterable.to_physical())  # the same values, in the way
 
