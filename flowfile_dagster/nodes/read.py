@@ -232,10 +232,14 @@ def _scan(file: ReceivedFile, located: Located, context: BuildContext) -> pl.Laz
     return scan(located.scanned, **options)
 
 
-def _scan_parquet(source: str | Sequence[str], **options: Any) -> pl.LazyFrame:
-    """A scan whose reader filters neither by 128-bit integers, on which it panics, nor by Null, on which 1.39 fails."""
-    unfilterable = pl.col(pl.Int128, pl.UInt128, pl.Null)
-    return pl.scan_parquet(source, **options).with_columns(unfilterable.to_physical())  # the same values, in the way
+def _scan_parquet(source: str | list[str], **options: Any) -> pl.LazyFrame:
+    """A scan whose reader does not filter by the types that it panics on, 128-bit integers and times in milliseconds.
+
+    On Polars 1.39 it fails on Null, too. Columns of these types are computed, to the values they have: what is computed
+    is not filtered by while it is read.
+    """
+    plain = pl.col(pl.Int128, pl.UInt128, pl.Null).to_physical()
+    return pl.scan_parquet(source, **options).with_columns(plain, pl.col(pl.Time).to_physical().cast(pl.Time))
 
 
 def _scan_text(file: ReceivedFile, table: CsvTable, located: Located, context: BuildContext) -> pl.LazyFrame:

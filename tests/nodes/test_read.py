@@ -1,10 +1,13 @@
 import gzip
 import json
 from collections.abc import Callable
+from datetime import time
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal
 from pydantic import ValidationError
@@ -145,9 +148,20 @@ def test_read_parquet_filtered_by_a_type_that_its_reader_cannot_filter_by_gives_
     tmp_path: Path, dtype: pl.DataType
 ) -> None:
     pl.DataFrame({"a": pl.Series([None, None], dtype=dtype), "b": [1, 2]}).write_parquet(tmp_path / "rows.parquet")
-    settings = parse_settings("read", file_settings(tmp_path / "rows.parquet", "parquet"))
+    assert filtered_by_missing(tmp_path / "rows.parquet").rows() == [(None, 2)]
+
+
+def test_read_parquet_filtered_by_times_in_milliseconds_gives_the_rows(tmp_path: Path) -> None:
+    times = pa.array([1_000, None, None], pa.time32("ms"))
+    pq.write_table(pa.table({"a": times, "b": [1, 1, 2]}), tmp_path / "rows.parquet")
+    assert filtered_by_missing(tmp_path / "rows.parquet").rows() == [(None, 2)]
+    assert read(tmp_path / "rows.parquet", "parquet")["a"].to_list() == [time(0, 0, 1), None, None]
+
+
+def filtered_by_missing(path: Path) -> pl.DataFrame:
+    settings = parse_settings("read", file_settings(path, "parquet"))
     rows = by_handle(find_node_type("read").compute(settings, [], LiteralContext()))["output-0"]
-    assert rows.filter(pl.col("a").is_null(), pl.col("b") > 1).collect().rows() == [(None, 2)]
+    return rows.filter(pl.col("a").is_null(), pl.col("b") > 1).collect()
 
 
 def test_read_ndjson_key_and_type_of_late_rows_are_kept(tmp_path: Path) -> None:
