@@ -18,9 +18,10 @@ SHOWN_CHARACTERS = 300
 CAUSE_CHARACTERS = 2_000
 
 
-_URL_USER = re.compile(r"(?<=://)[^/?#\s'\"]+(?=@)")
+#: A password is often not encoded: behind a colon all counts up to the last ``@``, unless it looks like a port.
+_URL_USER = re.compile(r"(?<=://)(?:[^/?#\s'\"@:\[]+:(?!\d{1,5}[/?#])[^\s'\"]*|[^/?#\s'\"]+)(?=@)")
 _URL_SECRET = re.compile(
-    r"(?<=[?&;#])([\w.-]*(?:sig|token|secret|passw|passphrase|pwd|key|credential|bearer|jwt)[\w.-]*=)[^&;#\s'\"]+",
+    r"(?<=[?&;#])([\w.-]*(?:sig|auth(?!or)|token|secret|passw|passphrase|pwd|key|credential|bearer|jwt)[\w.-]*=)[^&;#\s'\"]+",
     re.IGNORECASE,
 )
 

@@ -98,6 +98,10 @@ def test_store_url_with_credentials_is_refused_without_showing_them() -> None:
         ("https://host?mail=a@b.c", "https://host?mail=a@b.c"),
         ("mail a@b.c about a/b?key=1", "mail a@b.c about a/b?key=1"),
         ("https://host/path@2x.csv", "https://host/path@2x.csv"),
+        ("https://reader:Zm9v/YmFy+@host/x and s3://id:a#b?c@bucket/x", "https://***@host/x and s3://***@bucket/x"),
+        ("http://host:8080/path@2x.csv", "http://host:8080/path@2x.csv"),
+        ("http://[::1]:80/a@b.csv?author=c", "http://[::1]:80/a@b.csv?author=c"),
+        ("https://host/x?auth=1", "https://host/x?auth=***"),
     ],
 )
 def test_secrets_of_urls_are_hidden_and_nothing_else(text: str, shown: str) -> None:
