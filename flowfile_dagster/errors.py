@@ -205,9 +205,9 @@ class FlowFileError(FlowfileDagsterError):
     """A flow file cannot be loaded. The message lists every problem that was found, the first one first."""
 
     def __init__(self, path: str, problems: Iterable[Problem]) -> None:
-        self.path = path
+        self.path = path.encode(errors="backslashreplace").decode()  # a name may be no text
         self.problems = tuple(problems)
-        super().__init__(path, self.problems)
+        super().__init__(self.path, self.problems)
 
     def __str__(self) -> str:
         shown = [str(problem) for problem in self.problems[:20]]

@@ -89,7 +89,7 @@ class CompileCache:
         try:
             content_hash = hash_flow_file(request.path)
         except FlowFileError as error:
-            return BrokenFlow(request.path.stem, str(request.path), str(error))
+            return BrokenFlow(Path(error.path).stem, error.path, str(error))
         value = {
             "format": COMPILED_FORMAT,
             "content": content_hash,
