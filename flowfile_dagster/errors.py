@@ -19,9 +19,12 @@ CAUSE_CHARACTERS = 2_000
 
 
 #: A password is often not encoded: behind a colon all counts up to the last ``@``, unless it looks like a port.
-_URL_USER = re.compile(r"(?<=://)(?:[^/?#\s'\"@:\[]+:(?!\d{1,5}[/?#])[^\s'\"]*|[^/?#\s'\"]+)(?=@)")
+_URL_USER = re.compile(r"(?<=://)(?:[^/?#\s'\"@:\[]+:(?!\d{1,5}[/?#])(?:(?!://)[^\s'\"])*|[^/?#\s'\"]+)(?=@)")
+#: The lengths are limited: a text made for it would else take a time that grows with its square.
 _URL_SECRET = re.compile(
-    r"(?<=[?&;#])([\w.-]*(?:sig|auth(?!or)|token|secret|passw|passphrase|pwd|key|credential|bearer|jwt)[\w.-]*=)[^&;#\s'\"]+",
+    r"(?<=[?&;#])([\w.-]{0,60}"
+    r"(?:sig|auth(?!or)|token|secret|passw|passphrase|pwd|key|credential|bearer|jwt)"
+    r"[\w.-]{0,60}=)[^&;#\s'\"]+",
     re.IGNORECASE,
 )
 
