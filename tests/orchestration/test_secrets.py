@@ -31,7 +31,8 @@ def read_url(node_id: int, file_type: str) -> dict[str, object]:
 def flow_with_secrets(folder: Path) -> Path:
     readers = [read_url(node_id, kind) for node_id, kind in enumerate(("csv", "parquet", "ndjson", "ipc"), start=3)]
     unreadable = node(7, "read", {"received_file": {"path": f"s3://key:{PASSWORD}@bucket/x.csv", "file_type": "csv"}})
-    return write_flow(folder / "leaky.json", [manual(1, {"a": [1]}), formula(2, 1, "b", "[a]"), *readers, unreadable])
+    source = manual(1, {"a": [1]}, description=f"see {URL}")
+    return write_flow(folder / "leaky.json", [source, formula(2, 1, "b", "[a]"), *readers, unreadable])
 
 
 def files_with_secrets(folder: Path) -> list[tuple[str, str]]:
