@@ -18,9 +18,13 @@ SHOWN_CHARACTERS = 300
 CAUSE_CHARACTERS = 2_000
 
 
-_URL_USER = re.compile(r"(?<=://)[^/?#\s'\"]+(?=@)")
+#: A password is often not encoded: behind a colon all counts up to the last ``@``, unless it looks like a port.
+_URL_USER = re.compile(r"(?<=://)(?:[^/?#\s'\"@:\[]+:(?!\d{1,5}[/?#])(?:(?!://)[^\s'\"])*|[^/?#\s'\"]+)(?=@)")
+#: The lengths are limited: a text made for it would else take a time that grows with its square.
 _URL_SECRET = re.compile(
-    r"(?<=[?&;#])([\w.-]*(?:sig|token|secret|passw|passphrase|pwd|key|credential|bearer|jwt)[\w.-]*=)[^&;#\s'\"]+",
+    r"(?<=[?&;#])([\w.-]{0,60}"
+    r"(?:sig|auth(?!or)|token|secret|passw|passphrase|pwd|key|credential|bearer|jwt)"
+    r"[\w.-]{0,60}=)[^&;#\s'\"]+",
     re.IGNORECASE,
 )
 
@@ -204,9 +208,9 @@ class FlowFileError(FlowfileDagsterError):
     """A flow file cannot be loaded. The message lists every problem that was found, the first one first."""
 
     def __init__(self, path: str, problems: Iterable[Problem]) -> None:
-        self.path = path
+        self.path = path.encode(errors="backslashreplace").decode()  # a name may be no text
         self.problems = tuple(problems)
-        super().__init__(path, self.problems)
+        super().__init__(self.path, self.problems)
 
     def __str__(self) -> str:
         shown = [str(problem) for problem in self.problems[:20]]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flowfile_dagster.cli.arguments import add_root
-from flowfile_dagster.errors import FlowFileError, Problem
+from flowfile_dagster.errors import FlowFileError, Problem, SelectionError
 from flowfile_dagster.lineage.columns import ColumnId
 from flowfile_dagster.lineage.page import render_page
 from flowfile_dagster.lineage.project import Project, flow_files, read_project
@@ -32,6 +32,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def execute(options: argparse.Namespace) -> int:
     """Show the lineage."""
+    if options.html is not None and options.html.resolve() in map(Path.resolve, flow_files(options.path).values()):
+        raise SelectionError(f"--html: {options.html} is a flow file, which would be lost; name another file")
     project = _read(options.path, options.root)
     chosen = find_columns(project, options.column) if options.column else None
     if options.html is not None:

@@ -21,6 +21,13 @@ from flowfile_dagster.store.fingerprints import FINGERPRINTS, FingerprintMemory,
 from flowfile_dagster.store.index import manifest_name
 from flowfile_dagster.store.local_files import read_json
 
+#: The worker ends without a word where Ctrl-C stops both: the process that waits for it tells.
+_WORKER = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+from flowfile_dagster.compile.worker import main
+main()
+"""
 #: More flows than this are shared out to two workers.
 _FLOWS_PER_WORKER = 40
 
@@ -89,7 +96,7 @@ class CompileCache:
         try:
             content_hash = hash_flow_file(request.path)
         except FlowFileError as error:
-            return BrokenFlow(request.path.stem, str(request.path), str(error))
+            return BrokenFlow(Path(error.path).stem, error.path, str(error))
         value = {
             "format": COMPILED_FORMAT,
             "content": content_hash,
@@ -151,8 +158,7 @@ class CompileCache:
             for request, key in share:
                 requests.write(json.dumps(self._worker_request(request, key)).encode() + b"\n")
             requests.seek(0)
-            command = [sys.executable, "-m", "flowfile_dagster.compile.worker"]
-            return subprocess.Popen(command, stdin=requests, stdout=subprocess.PIPE)
+            return subprocess.Popen([sys.executable, "-c", _WORKER], stdin=requests, stdout=subprocess.PIPE)
 
     def _await_worker(self, share: Sequence[tuple[FlowRequest, str]], worker: subprocess.Popen[bytes]) -> Iterable[str]:
         """The keys that a worker has compiled: it says so after each, among whatever nodes print."""

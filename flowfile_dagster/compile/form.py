@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from flowfile_dagster.flow.graph import ExecutionMode
 
 #: Raise when the meaning of a field changes: older files are then compiled anew.
-COMPILED_FORMAT = 11
+COMPILED_FORMAT = 12
 
 #: Columns in order: (name, dtype text).
 SchemaText: TypeAlias = Sequence[tuple[str, str]]

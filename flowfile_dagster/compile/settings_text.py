@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,13 @@ from flowfile_dagster.flow.graph import FlowNode
 
 MAX_CHARACTERS = 2000
 MAX_ITEMS = 20
+
+#: Fields, and headers of requests, whose values nobody may see. Flowfile keeps secrets by name, and names are shown.
+_SECRET = re.compile(
+    r"(?!.*(?:name|ref|id|location)$).*"
+    r"(?:authorization|cookie|credential|passw|secret|token|(?:api|access|account|private)[_-]?key|connection[_-]?string)",
+    re.IGNORECASE,
+)
 
 _EDITOR_ONLY = {"cache_results", "output_field_config"}
 
@@ -50,7 +58,10 @@ def _unwrapped(value: dict[str, Any]) -> dict[str, Any]:
 
 def _shortened(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _shortened(item) for key, item in value.items()}
+        return {
+            key: "***" if isinstance(item, str) and _SECRET.match(key) else _shortened(item)
+            for key, item in value.items()
+        }
     if isinstance(value, list):
         more = [f"… {len(value) - MAX_ITEMS:,} more"] if len(value) > MAX_ITEMS else []
         return [*(_shortened(item) for item in value[:MAX_ITEMS]), *more]

@@ -61,7 +61,3 @@ def compile_request(request: dict[str, Any]) -> None:
     content = {"content_hash": text.content_hash, "data": text.data, "node_lines": list(text.node_lines)}
     write_json(Path(request["data"]), content, mode=0o600)
     write_json(Path(request["compiled"]), to_json(flow))
-
-
-if __name__ == "__main__":
-    main()

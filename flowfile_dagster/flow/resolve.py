@@ -83,7 +83,7 @@ def resolve_graph(
         definitions=definitions_by_name(document),
         execution_mode="development" if document.settings.execution_mode == "Development" else "performance",
         roots=(folder, Path.cwd()) if root is None else (root.resolve(),),
-        description=document.settings.description or "",
+        description=without_secrets(document.settings.description or ""),
     )
     node_names(graph)
     _refuse_equal_fields(graph)
@@ -144,7 +144,7 @@ def _node(
         settings=parsed.settings,
         inputs=wiring.inputs,
         reference=entry.node_reference,
-        description=entry.description or "",
+        description=without_secrets(entry.description or ""),
         problem=None if problem is None else shortened(without_secrets(problem), CAUSE_CHARACTERS),
         position=(entry.x_position or 0, entry.y_position or 0),
         group=group.name if group else None,

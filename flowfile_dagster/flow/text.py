@@ -57,7 +57,7 @@ def read_flow_text(path: Path) -> FlowText:
         FlowFileError: the file cannot be read, or its text breaks a rule; says where and what would be right.
     """
     try:
-        suffix = _check_suffix(path)
+        suffix = _check_name(path)
         content = _read_bytes(path)
         content_hash = hashlib.sha256(content).hexdigest()
         text = _decode(content)
@@ -76,13 +76,18 @@ def hash_flow_file(path: Path) -> str:
         FlowFileError: the file cannot be read.
     """
     try:
-        _check_suffix(path)
+        _check_name(path)
         return hashlib.sha256(_read_bytes(path)).hexdigest()
     except TextProblem as problem:
         raise FlowFileError(str(path), [Problem("", problem.cause)]) from problem
 
 
-def _check_suffix(path: Path) -> str:
+def _check_name(path: Path) -> str:
+    """The extension, in lower case."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise TextProblem("its path is not UTF-8; rename the file, or the folder that it is in", None) from error
     suffix = path.suffix.lower()
     if suffix == ".flowfile":
         raise TextProblem(
@@ -99,7 +104,10 @@ def _check_suffix(path: Path) -> str:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        _check_kind(path.stat().st_mode)
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode) and not os.access(path, os.R_OK):
+            raise PermissionError
+        _check_kind(mode)
         # The file may be exchanged after the look at it: never wait for a pipe's writer, and look again.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with os.fdopen(descriptor, "rb") as file:

@@ -23,7 +23,7 @@ from flowfile_dagster.contract.settings import NodeSettings, SettingsBlock
 from flowfile_dagster.errors import DataError, SettingsError
 from flowfile_dagster.nodes._csv_scan import UTF8_NAMES, check_encoding
 from flowfile_dagster.nodes._excel_writer import append_to_sheet, update_sheet, write_workbook
-from flowfile_dagster.nodes._file_paths import is_foreign_address, is_url, with_name
+from flowfile_dagster.nodes._file_paths import check_file, is_foreign_address, is_url, with_name
 from flowfile_dagster.nodes._file_tables import FileTableOwner
 from flowfile_dagster.nodes._file_writer import (
     locked_folder,
@@ -171,8 +171,8 @@ class Output(NodeType[OutputSettings]):
         path = self.target(settings, context).path
         if not path.parent.is_dir():
             raise DataError(f"output_settings.directory: the folder {path.parent} does not exist")
-        if path.is_dir():
-            raise DataError(f"output_settings: {path} is a folder, not a file")
+        if path.exists():
+            check_file(path)  # a file takes the place of what stands there
         if file.mode == "overwrite":
             _write(file, frame, path, context)
             return

@@ -40,7 +40,11 @@ class StoreFiles(Protocol):
         """Note that a file is in use, so that garbage collection spares it; False if it is gone."""
 
     def list_files(self, folder: str) -> Iterator[tuple[str, FileFacts]]:
-        """Every file below a folder, with its name."""
+        """Every file below a folder, with its name.
+
+        Raises:
+            StoreError: not all of it can be looked at.
+        """
 
     def remove(self, name: str, unless_modified_after: float) -> bool:
         """Remove a file, unless it was modified or touched after a moment; whether it was removed.

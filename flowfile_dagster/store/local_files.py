@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -120,7 +121,8 @@ class LocalFolder:
 
     def list_files(self, folder: str) -> Iterator[tuple[str, FileFacts]]:
         """See `StoreFiles.list_files`."""
-        for path in sorted((self._base / folder).rglob("*")):
+        walk = os.walk(self._base / folder, onerror=_raise_unless_gone)
+        for path in sorted(Path(inner, name) for inner, _, names in walk for name in names):
             facts = _facts(path)
             if facts is not None:
                 yield path.relative_to(self._base).as_posix(), facts
@@ -150,9 +152,16 @@ class LocalFolder:
             aside.unlink(missing_ok=True)
 
 
+def _raise_unless_gone(error: OSError) -> None:
+    """What cannot be looked at is no empty folder: what is in there may name what would go for want of a name."""
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise StoreError(str(error.filename), f"cannot be read: {error.strerror}") from error
+
+
 def _facts(path: Path) -> FileFacts | None:
     try:
         state = path.stat()
-    except OSError:
-        return None  # gone since it was listed
-    return FileFacts(state.st_size, state.st_mtime) if path.is_file() else None
+    except OSError as error:
+        _raise_unless_gone(error)
+        return None
+    return FileFacts(state.st_size, state.st_mtime) if stat.S_ISREG(state.st_mode) else None

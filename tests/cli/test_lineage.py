@@ -45,6 +45,15 @@ def test_lineage_as_json_and_as_a_page(tmp_path: Path, capsys: pytest.CaptureFix
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
+@pytest.mark.parametrize("read", ["f.json", "."])
+def test_page_never_takes_the_place_of_a_flow(tmp_path: Path, capsys: pytest.CaptureFixture[str], read: str) -> None:
+    path = write_flow(tmp_path / "f.json", fifteen_nodes())
+    before = path.read_bytes()
+    assert main(["lineage", str(tmp_path / read), "--html", str(path)]) == 2
+    assert capsys.readouterr().err == f"--html: {path} is a flow file, which would be lost; name another file\n"
+    assert path.read_bytes() == before
+
+
 @pytest.mark.parametrize("arguments", [["nowhere.json"], ["f.json", "--column", "formula_3.nope"], ["empty"]])
 def test_lineage_of_what_there_is_not_is_unusable(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]

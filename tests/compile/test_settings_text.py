@@ -47,3 +47,16 @@ def test_what_only_the_editor_needs_is_left_out(tmp_path: Path) -> None:
 
 def test_path_is_shown_as_it_was_chosen(tmp_path: Path) -> None:
     assert "path: in.csv" in text_of(tmp_path, read_csv(2, "in.csv"))
+
+
+def test_values_of_secret_fields_are_hidden_and_names_of_secrets_shown(tmp_path: Path) -> None:
+    hidden = {
+        "auth": {"secret": "v1", "secret_name": "crm", "api_key_location": "header"},
+        "headers": {"Authorization": "Bearer v2", "X-API-Key": "v3", "Accept": "text/csv"},
+        "database_connection": {"password": "v4", "password_ref": "crm", "aws_access_key_id": "AKIA"},
+        "connection_string": "AccountKey=v5",
+    }
+    text = text_of(tmp_path, node(2, "rest_api_reader", hidden))
+    assert not [secret for secret in ("v1", "v2", "v3", "v4", "v5") if secret in text]
+    assert text.count("crm") == 2
+    assert all(shown in text for shown in ("header", "text/csv", "AKIA"))

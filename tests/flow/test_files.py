@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,24 @@ def test_old_pickle_is_found_so_that_it_can_be_refused(tmp_path: Path) -> None:
 
 def test_path_that_is_no_folder_stands_for_itself(tmp_path: Path) -> None:
     assert find_flow_files(tmp_path / "nothing.txt") == [tmp_path / "nothing.txt"]
+
+
+def test_data_file_whose_start_ends_within_a_character_is_somebody_elses(tmp_path: Path) -> None:
+    (tmp_path / "words.json").write_text(f'"{"é" * (1 << 20)}"', encoding="utf-8")
+    assert (tmp_path / "words.json").read_bytes()[(1 << 20) - 1] == "é".encode()[0]
+    assert find_flow_files(tmp_path) == []
+
+
+def test_folder_without_permission_is_not_overlooked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    (tmp_path / "flow.yaml").write_text("nodes: []\nflowfile_name: flow")
+    look = os.scandir
+
+    def refuse(path: str) -> object:
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", path)
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert find_flow_files(tmp_path) == [closed, tmp_path / "flow.yaml"]

@@ -201,6 +201,7 @@ def _numeric_nodes() -> Iterator[tuple[str, list[Node]]]:
     yield "manual_input_of_huge_numbers", [manual(1, {"a": [huge, -huge], "b": [10**300, 1]})]
     yield "manual_input_of_many_columns", [manual(1, {f"c{i}": [1] for i in range(20_000)})]
     yield "manual_input_of_a_wide_text", [manual(1, {"a": ["x" * (20 * M)]}, "String")]
+    yield "manual_input_of_a_text_like_secrets", [manual(1, {"a": ["://?" + "sig" * M, "://a:" * M]}, "String")]
     yield "manual_input_of_odd_types", [manual(1, {"a": [1]}, "Array(Int64, 1000000000000)")]
     yield "manual_input_of_deep_types", [manual(1, {"a": [1]}, "List(" * 5_000 + "Int64" + ")" * 5_000)]
     yield "manual_input_of_called_types", [manual(1, {"a": [1]}, f"__import__('os').system('{MARK}')")]

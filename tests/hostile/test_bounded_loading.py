@@ -37,6 +37,7 @@ LOADED = {
         "formula_power_function",
         "formula_slow_pattern",
         "list_loop",
+        "manual_input_of_a_text_like_secrets",
         "manual_input_of_a_wide_text",
         "manual_input_of_called_types",
     ),

@@ -207,5 +207,15 @@ def test_file_without_permission_is_told(tmp_path: Path, monkeypatch: Any) -> No
     assert str(error_of(path)).endswith("may not be read by this user; check its permissions")
 
 
+def test_folder_without_permission_is_told(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert str(error_of(tmp_path)).endswith("may not be read by this user; check its permissions")
+
+
+def test_name_that_is_no_text_is_refused_and_shown_as_text(tmp_path: Path) -> None:
+    told = str(error_of(tmp_path / os.fsdecode(b"fl\xffow.yaml")))
+    assert told.endswith("fl\\udcffow.yaml: its path is not UTF-8; rename the file, or the folder that it is in")
+
+
 def test_legacy_pickle_is_refused_even_where_it_does_not_exist(tmp_path: Path) -> None:
     assert "`flowfile-migrate old.FlowFile`" in str(error_of(tmp_path / "old.FlowFile"))

@@ -300,6 +300,17 @@ def test_output_onto_a_folder_is_refused(tmp_path: Path) -> None:
         write(output(tmp_path, "a.csv"))
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+@pytest.mark.parametrize("mode", ["overwrite", "append"])
+@pytest.mark.parametrize("file_type", ["csv", "parquet"])
+def test_output_takes_the_place_of_no_pipe_or_device(tmp_path: Path, file_type: str, mode: str) -> None:
+    pipe = tmp_path / f"a.{file_type}"
+    os.mkfifo(pipe)
+    with pytest.raises(DataError, match=rf"a\.{file_type} is a device, pipe or socket, not a file"):
+        write(output(tmp_path, pipe.name, file_type, write_mode=mode))
+    assert pipe.is_fifo()
+
+
 @pytest.mark.parametrize(
     ("directory", "name", "expected"),
     [

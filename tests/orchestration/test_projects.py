@@ -1,6 +1,7 @@
 """Many flows in one project: whatever their names and files are, none is lost and none takes another down."""
 
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,12 @@ def test_names_that_look_alike_are_told_apart(project: Project) -> None:
     found = keys(project)
     assert len(found) == 6
     assert {"a_b/manual_input_1", "2024/manual_input_1"} <= found
+
+
+def test_flow_file_whose_name_is_no_text_is_broken_alone(project: Project) -> None:
+    project.write([ROWS])
+    write_flow(project.folder / os.fsdecode(b"b\xff.json"), [ROWS])
+    assert keys(project) == {"shop/manual_input_1", "b"}
 
 
 @pytest.mark.parametrize("is_broken", [True, False])

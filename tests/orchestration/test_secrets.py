@@ -31,7 +31,8 @@ def read_url(node_id: int, file_type: str) -> dict[str, object]:
 def flow_with_secrets(folder: Path) -> Path:
     readers = [read_url(node_id, kind) for node_id, kind in enumerate(("csv", "parquet", "ndjson", "ipc"), start=3)]
     unreadable = node(7, "read", {"received_file": {"path": f"s3://key:{PASSWORD}@bucket/x.csv", "file_type": "csv"}})
-    return write_flow(folder / "leaky.json", [manual(1, {"a": [1]}), formula(2, 1, "b", "[a]"), *readers, unreadable])
+    source = manual(1, {"a": [1]}, description=f"see {URL}")
+    return write_flow(folder / "leaky.json", [source, formula(2, 1, "b", "[a]"), *readers, unreadable])
 
 
 def files_with_secrets(folder: Path) -> list[tuple[str, str]]:
@@ -98,6 +99,10 @@ def test_store_url_with_credentials_is_refused_without_showing_them() -> None:
         ("https://host?mail=a@b.c", "https://host?mail=a@b.c"),
         ("mail a@b.c about a/b?key=1", "mail a@b.c about a/b?key=1"),
         ("https://host/path@2x.csv", "https://host/path@2x.csv"),
+        ("https://reader:Zm9v/YmFy+@host/x and s3://id:a#b?c@bucket/x", "https://***@host/x and s3://***@bucket/x"),
+        ("http://host:8080/path@2x.csv", "http://host:8080/path@2x.csv"),
+        ("http://[::1]:80/a@b.csv?author=c", "http://[::1]:80/a@b.csv?author=c"),
+        ("https://host/x?auth=1", "https://host/x?auth=***"),
     ],
 )
 def test_secrets_of_urls_are_hidden_and_nothing_else(text: str, shown: str) -> None:

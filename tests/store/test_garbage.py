@@ -227,6 +227,21 @@ def test_run_of_a_result_that_cannot_be_read_goes_with_it(store: ResultStore) ->
     assert collect(store).removals == ()
 
 
+@pytest.mark.parametrize("name", ["refs", "nodes", "data"])
+def test_store_that_cannot_be_seen_as_a_whole_loses_nothing(store: ResultStore, name: str) -> None:
+    put(store, 1, age=10_000)
+    put(store, 2, age=20_000)
+    hidden = store.base / name
+    kept = hidden.rename(store.base / "kept")
+    hidden.symlink_to(hidden)  # no user may look into it
+    with pytest.raises(StoreError, match=f"{name}: cannot be read: "):
+        collect(store, 1, max_bytes=0)
+    hidden.unlink()
+    kept.rename(hidden)
+    assert numbers(store, (1, 2)) == [1, 2]
+    assert not store.verify()
+
+
 def test_dry_run_says_what_a_real_one_then_does(store: ResultStore) -> None:
     for number in range(1, 6):
         put(store, number, age=10_000 - number * 10)

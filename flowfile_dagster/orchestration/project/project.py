@@ -116,7 +116,7 @@ def find_flows(flows: str | Path | Iterable[str | Path]) -> dict[FlowPlace, Path
 
 def _place(folders: tuple[str, ...], file: Path, taken: Mapping[FlowPlace, Path]) -> FlowPlace:
     """A place of its own for a file: named like the file, and where another has that name, told apart by a hash."""
-    mark = hashlib.sha256("/".join((*folders, file.name)).encode()).hexdigest()[:8]
+    mark = hashlib.sha256("/".join((*folders, file.name)).encode(errors="backslashreplace")).hexdigest()[:8]
     names = [slug(file.stem), slug(file.name), f"{slug(file.stem)}_{mark}".strip("_")]
     if not re.search("[0-9A-Za-z]", file.stem):
         names = names[2:]
