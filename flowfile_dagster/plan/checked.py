@@ -1,4 +1,4 @@
-"""Which results checks look at, so that performance mode stores them."""
+"""Which results are looked at, by checks or for how old they are, so that performance mode stores them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flowfile_dagster.flow.names import node_names
 def checked_nodes(graph: FlowGraph, checked: Mapping[str, bool]) -> frozenset[int]:
     """The nodes whose results are looked at.
 
-    `checked` are names of nodes with checks, and whether one of these counts the rows of the left input, too. Names
+    `checked` are names of nodes, and whether a check of one counts the rows of the left input, too. Names
     that the flow does not have count for nothing: the configuration is refused elsewhere.
     """
     ids = {name: node_id for node_id, name in node_names(graph).items() if name in checked}

@@ -11,7 +11,15 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from flowfile_dagster import AlertConfig, FlowAlert, FlowConfig, NodeConfig, RowCount, flowfile_alert_sensor
+from flowfile_dagster import (
+    AlertConfig,
+    FlowAlert,
+    FlowConfig,
+    NodeConfig,
+    RowCount,
+    StaticPartitions,
+    flowfile_alert_sensor,
+)
 from flowfile_dagster.orchestration.project.launch_config import AlertKind
 from tests.factories import formula, manual, read_csv
 from tests.orchestration.project import Project
@@ -86,6 +94,21 @@ def test_every_failed_node_of_a_run_is_told(
     assert {alert.node for alert in told} == {"2 / formula", "3 / read"}
 
 
+def test_node_that_fails_in_many_partitions_is_told_once_with_one_of_them(
+    project: Project, listener: Listener, told: list[FlowAlert], tmp_path: Path
+) -> None:
+    listener.tick()
+    nodes = [read_csv(1, tmp_path / "${key}.csv"), formula(2, 1, "b", "[a]"), read_csv(3, tmp_path / "other.csv")]
+    project.write(nodes, parameters=[{"name": "key", "default_value": ""}])
+    keys = StaticPartitions(keys=["DE", "FR", "IT"], parameter="key")
+    job = project.definitions(overrides={"shop": FlowConfig(partitions=keys)}).resolve_implicit_global_asset_job_def()
+    tags = {"dagster/asset_partition_range_start": "DE", "dagster/asset_partition_range_end": "IT"}
+    assert not job.execute_in_process(instance=project.instance, tags=tags, raise_on_error=False).success
+    listener.tick()
+    assert [alert.node for alert in told] == ["1 / read", "3 / read"]
+    assert all(alert.cause.endswith("(partition DE) (and 2 more)") for alert in told)
+
+
 def test_what_failed_before_and_what_succeeds_is_not_told(
     project: Project, listener: Listener, told: list[FlowAlert]
 ) -> None:
@@ -106,7 +129,7 @@ def test_failed_check_of_a_successful_run_is_told(project: Project, told: list[F
     @dg.asset(key=["shop", "formula_2"])
     def formula_2() -> None: ...
 
-    listener = Listener(project, flowfile_alert_sensor(told.append, on=["check"]))
+    listener = Listener(project, flowfile_alert_sensor(told.append, kinds=["check"]))
     listener.tick()
     result = dg.materialize([formula_2, is_positive], instance=project.instance)
     listener.tick()
@@ -114,11 +137,11 @@ def test_failed_check_of_a_successful_run_is_told(project: Project, told: list[F
 
 
 @pytest.mark.parametrize(
-    ("on", "kind"), [(["failure", "check"], "check"), (["check"], "check"), (["failure"], "failure")]
+    ("kinds", "kind"), [(["failure", "check"], "check"), (["check"], "check"), (["failure"], "failure")]
 )
-def test_blocking_check_that_fails_is_told_once(project: Project, on: list[AlertKind], kind: AlertKind) -> None:
+def test_blocking_check_that_fails_is_told_once(project: Project, kinds: list[AlertKind], kind: AlertKind) -> None:
     told: list[FlowAlert] = []
-    listener = Listener(project, flowfile_alert_sensor(told.append, on=on))
+    listener = Listener(project, flowfile_alert_sensor(told.append, kinds=kinds))
     listener.tick()
     project.write([manual(1, {"a": [1]}), BAD_COLUMN, formula(3, 1, "b", "[a]")])
     blocked = NodeConfig(checks=[RowCount(min=2, blocking=True)])
@@ -127,7 +150,7 @@ def test_blocking_check_that_fails_is_told_once(project: Project, on: list[Alert
     listener.tick()
     of_check = [alert for alert in told if "row_count" in alert.cause]
     assert [alert.kind for alert in of_check] == [kind]
-    assert ("2 / formula" in {alert.node for alert in told}) == ("failure" in on)
+    assert ("2 / formula" in {alert.node for alert in told}) == ("failure" in kinds)
 
 
 def test_hook_that_fails_is_tried_again(project: Project) -> None:

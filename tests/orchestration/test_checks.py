@@ -293,6 +293,23 @@ def test_freshness_is_a_policy_of_the_asset(project: Project) -> None:
     assert specs["group_by_6"].freshness_policy is None
 
 
+@pytest.mark.parametrize(("fail", "warn"), [(24, 24), (12, 24), (24, 0), (0, None), (0.01, None), (1, 0.01)])
+def test_freshness_that_dagster_would_not_take_is_refused(fail: float, warn: float | None) -> None:
+    with pytest.raises(ValueError, match="`warn_after_hours` must come before `fail_after_hours`"):
+        Freshness(fail_after_hours=fail, warn_after_hours=warn)
+
+
+def test_node_with_freshness_is_an_asset_in_performance_too(project: Project) -> None:
+    project.write([manual(1, {"a": [1]}), formula(2, 1, "b", "[a]"), formula(3, 2, "c", "[b]")])
+    fresh = NodeConfig(freshness=Freshness(fail_after_hours=24))
+    checked = CheckedProject(project, "performance")
+    policies = {
+        spec.key.path[-1]: spec.freshness_policy is not None
+        for spec in checked.definitions({"formula_2": fresh}).resolve_all_asset_specs()
+    }
+    assert policies == {"formula_2": True, "formula_3": False}
+
+
 @pytest.mark.parametrize(
     ("checks", "message"),
     [

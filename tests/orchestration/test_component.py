@@ -9,11 +9,24 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 from dagster.components.testing import create_defs_folder_sandbox
 from dagster.components.testing.test_cases import TestTranslation as TranslationCases
 from dagster.components.testing.utils import DefsFolderSandbox
+from pydantic import BaseModel
 
-from flowfile_dagster import FlowfileComponent, FlowfileIOManager, FlowOutput, OutputEdges, build_definitions
+from flowfile_dagster import (
+    AlertConfig,
+    FlowConfig,
+    FlowfileComponent,
+    FlowfileIOManager,
+    FlowOutput,
+    NodeConfig,
+    OutputEdges,
+    ScheduleConfig,
+    TriggerConfig,
+    build_definitions,
+)
 from tests.factories import formula, manual, write_flow
 
 # Dagster itself makes a code reference for each component, and calls its own class beta.
@@ -100,6 +113,14 @@ def test_component_and_function_take_the_same_configuration() -> None:
     }
     taken = [in_other_words.get(name, {name}) for name in inspect.signature(build_definitions).parameters]
     assert set(FlowfileComponent.model_fields) == set[str]().union(*taken)
+
+
+@pytest.mark.parametrize(
+    "model", [FlowfileComponent, FlowConfig, NodeConfig, ScheduleConfig, TriggerConfig, AlertConfig]
+)
+def test_no_word_of_the_configuration_is_something_else_to_yaml(model: type[BaseModel]) -> None:
+    """``on`` would be true."""
+    assert [yaml.safe_load(name) for name in model.model_fields] == [*model.model_fields]
 
 
 @pytest.mark.parametrize(

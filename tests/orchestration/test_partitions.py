@@ -153,7 +153,7 @@ def test_failed_partition_of_a_range_keeps_the_others(either_mode: Project, tmp_
     message = result.get_step_failure_events()[0].step_failure_data.error
     assert message is not None
     assert "shop / 1 / read" in message.message.split("\n")[0]
-    assert "(partition 2024-01-03)" in message.message
+    assert "(partition 2024-01-03)" in message.message.split("\n")[0]
     assert "1 of 5 partitions failed; the others are materialized" in message.message
 
 
@@ -373,6 +373,22 @@ def test_file_that_appears_becomes_a_partition_and_is_run(either_mode: Project, 
     assert launch(either_mode, defs, "2024/two.csv", select=run).success
     assert rows(either_mode, defs, "2024/two.csv", "shop/formula_2") == [(5, 6)]
     assert rows(either_mode, defs, "2024/two.csv", "second/formula_2") == [(5, 6)]
+
+
+def test_folders_that_would_share_the_partitions_of_their_files_are_named(project: Project) -> None:
+    for folder, name in (("north", "shop"), ("south", "mall")):
+        (project.folder / folder).mkdir()
+        project.write([read_csv(1, "${file}")], f"{folder}/{name}", parameters=[{"name": "file", "default_value": ""}])
+    folders = [project.folder / "north", project.folder / "south"]
+
+    def define(pattern: str) -> dg.Definitions:
+        looking = [FilePartitions(pattern=text, parameter="file") for text in ("inbox/*.csv", pattern)]
+        overrides = {name: FlowConfig(partitions=files) for name, files in zip(("shop", "mall"), looking, strict=True)}
+        return build_definitions(folders, overrides=overrides, compiled_folder=project.folder / ".compiled")
+
+    with pytest.raises(ConfigError, match=r"'mall': partitions\.pattern: flow 'shop' has"):
+        define("inbox/*.csv")
+    assert len(list(define(str(folders[1] / "inbox" / "*.csv")).sensors or ())) == 2
 
 
 @pytest.mark.parametrize(("value", "expected"), [("name", "a.b.csv"), ("stem", "a.b"), ("path", "/data/in/x/a.b.csv")])

@@ -11,13 +11,16 @@ from tests.factories import formula, manual, read_csv
 from tests.orchestration.project import Project
 
 
-def run(project: Project, **options: Any) -> dg.ExecuteInProcessResult:
-    """All flows in a job that is retried twice, in the first partition if there are any."""
+def run(project: Project, *, is_range: bool = False, **options: Any) -> dg.ExecuteInProcessResult:
+    """All flows in a job that is retried twice, in the first partition if there are any, or in a range of it alone."""
     job = dg.define_asset_job("again", op_retry_policy=dg.RetryPolicy(max_retries=2))
     definitions = dg.Definitions.merge(project.definitions(**options), dg.Definitions(jobs=[job]))
     resolved = definitions.resolve_job_def("again")
     key = resolved.partitions_def.get_partition_keys()[0] if resolved.partitions_def else None
-    return resolved.execute_in_process(instance=project.instance, partition_key=key, raise_on_error=False)
+    tags = {f"dagster/asset_partition_range_{end}": str(key) for end in ("start", "end")} if is_range else None
+    return resolved.execute_in_process(
+        instance=project.instance, partition_key=None if is_range else key, tags=tags, raise_on_error=False
+    )
 
 
 def retries(result: dg.ExecuteInProcessResult) -> int:
@@ -41,12 +44,16 @@ def test_partitioned_flow_is_tried_again(project: Project, tmp_path: Path) -> No
     name = {"name": "file", "default_value": "x"}
     project.write([read_csv(1, tmp_path / "${file}.csv")], parameters=[name])
     partitions = StaticPartitions(keys=["late"], parameter="file")
-    assert retries(run(project, overrides={"shop": FlowConfig(partitions=partitions)})) == 2
+    for is_range in (False, True):
+        assert retries(run(project, is_range=is_range, overrides={"shop": FlowConfig(partitions=partitions)})) == 2
 
 
-def test_blocking_check_that_fails_is_not_tried_again(project: Project) -> None:
-    project.write([manual(1, {"a": [1]})])
+@pytest.mark.parametrize("is_range", [False, True])
+def test_blocking_check_that_fails_is_not_tried_again(project: Project, is_range: bool) -> None:
+    project.write([manual(1, {"a": [1]})], parameters=[{"name": "key", "default_value": ""}])
+    partitions = StaticPartitions(keys=["x"], parameter="key") if is_range else None
     checked = NodeConfig(checks=[RowCount(min=2, blocking=True)])
-    result = run(project, overrides={"shop": FlowConfig(nodes={"manual_input_1": checked})})
+    config = FlowConfig(nodes={"manual_input_1": checked}, partitions=partitions)
+    result = run(project, is_range=is_range, overrides={"shop": config})
     assert not result.success
     assert retries(result) == 0

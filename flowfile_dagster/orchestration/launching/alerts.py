@@ -54,7 +54,7 @@ class FlowAlert:
 def flowfile_alert_sensor(
     hook: Callable[[FlowAlert], object] | str,
     *,
-    on: Collection[AlertKind] = ("failure", "check"),
+    kinds: Collection[AlertKind] = ("failure", "check"),
     base_url: str | None = None,
     name: str = "flowfile_alerts",
     status: Literal["running", "stopped"] = "running",
@@ -64,7 +64,7 @@ def flowfile_alert_sensor(
     Args:
         hook: is called with each alert; or an address, to which it is posted as JSON. Where it fails, the sensor's
             tick fails, and the alerts of that run are tried again at the next one.
-        on: what to tell.
+        kinds: what to tell.
         base_url: the address of Dagster's web server, for links to runs.
         name: the name of the sensor.
         status: ``running``, or ``stopped`` until someone turns it on. What happened before is not told.
@@ -76,7 +76,7 @@ def flowfile_alert_sensor(
         ended = list(_ended_runs(context.instance, cursor))
         told = 0
         for index, (event_type, storage_id, run_id) in enumerate(ended):
-            alerts = [alert for alert in find_alerts(context.instance, run_id, base_url) if _is_wanted(alert, on)]
+            alerts = [alert for alert in find_alerts(context.instance, run_id, base_url) if _is_wanted(alert, kinds)]
             try:
                 for alert in alerts:
                     call(alert)
@@ -99,10 +99,10 @@ def flowfile_alert_sensor(
     )
 
 
-def _is_wanted(alert: FlowAlert, on: Collection[AlertKind]) -> bool:
+def _is_wanted(alert: FlowAlert, kinds: Collection[AlertKind]) -> bool:
     """Whether an alert is to be told. A blocking check fails its node, too, and is told once: as the check."""
-    is_told_as_check = alert.kind == "failure" and alert.cause.startswith(BLOCKING_CHECK) and "check" in on
-    return alert.kind in on and not is_told_as_check
+    is_told_as_check = alert.kind == "failure" and alert.cause.startswith(BLOCKING_CHECK) and "check" in kinds
+    return alert.kind in kinds and not is_told_as_check
 
 
 def find_alerts(instance: dg.DagsterInstance, run_id: str, base_url: str | None = None) -> list[FlowAlert]:
@@ -127,16 +127,25 @@ def _alerts_of(event: dg.DagsterEvent, run_id: str, url: str | None) -> Iterator
             cause = f"{check.check_name}: {check.description}" if check.description else check.check_name
             yield FlowAlert("check", "/".join(flow), node, cause, run_id, url)
         return
+    causes: dict[tuple[str, str | None, bool], list[str]] = {}
+    for line in _failure_lines(event):
+        found = _FAILURE.fullmatch(line)
+        where = (event.step_key or event.job_name, None) if found is None else (found["flow"], found["node"])
+        cause = line if found is None else found["cause"]
+        causes.setdefault((*where, cause.startswith(BLOCKING_CHECK)), []).append(cause)
+    for (owner, failed, _), (cause, *more) in causes.items():
+        # A step over many partitions may fail at one node in each of them.
+        text = f"{cause} (and {len(more)} more)" if more else cause
+        yield FlowAlert("failure", owner, failed, text, run_id, url)
+
+
+def _failure_lines(event: dg.DagsterEvent) -> list[str]:
+    """A line for each node that failed in a step."""
     failure = event.step_failure_data
     told = failure.user_failure_data.description if failure.user_failure_data else None
     text = told or (failure.error.message if failure.error else "") or "the step failed"
     first, *others = text.strip().splitlines()
-    for line in [first, *(line for line in others if line.startswith(ALSO_FAILED))]:
-        found = _FAILURE.fullmatch(line.removeprefix(ALSO_FAILED))
-        if found is None:
-            yield FlowAlert("failure", event.step_key or event.job_name, None, line, run_id, url)
-        else:
-            yield FlowAlert("failure", found["flow"], found["node"], found["cause"], run_id, url)
+    return [first, *(line.removeprefix(ALSO_FAILED) for line in others if line.startswith(ALSO_FAILED))]
 
 
 def _ended_runs(instance: dg.DagsterInstance, cursor: Mapping[str, int]) -> Iterator[tuple[str, int, str]]:

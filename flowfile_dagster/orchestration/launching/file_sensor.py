@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import dagster as dg
 
+from flowfile_dagster.errors import ConfigError
 from flowfile_dagster.flow.names import slug
 from flowfile_dagster.orchestration.project.partitions import FilePartitions
 from flowfile_dagster.orchestration.project.place import FlowPlace
@@ -17,16 +18,33 @@ _MAX_FILES_PER_TICK = 100
 
 
 def build_file_sensors(project: Project, assets: Iterable[dg.AssetsDefinition]) -> list[dg.SensorDefinition]:
-    """One sensor for each set of files that flows are partitioned by; it runs all of those flows."""
+    """One sensor for each set of files that flows are partitioned by; it runs all of those flows.
+
+    Raises:
+        ConfigError: flows in different folders would share a set of partitions.
+    """
     looking: dict[str, list[FlowPlace]] = {}
     for place in project.flows:
         partitions = project.config_of(place).partitions
         if isinstance(partitions, FilePartitions):
-            looking.setdefault(partitions.set_name(place), []).append(place)
+            sharing = looking.setdefault(partitions.set_name(place), [])
+            sharing.append(place)
+            _refuse_another_folder(project, partitions, sharing[0], place)
     if not looking:
         return []
     keys = _keys_by_set(assets)
     return [_build_sensor(name, project, places[0], keys[name]) for name, places in looking.items() if name in keys]
+
+
+def _refuse_another_folder(project: Project, partitions: FilePartitions, first: FlowPlace, place: FlowPlace) -> None:
+    """Only one of the folders would be looked in, and its files be run for both flows."""
+    one, other = (partitions.folder_of_files(project.folder_of(flow)) for flow in (first, place))
+    if one != other:
+        cause = (
+            f"flow {first.group!r} has {partitions.pattern!r} under {one}, this one under {other}, and partitions are "
+            "known by their pattern; write one of the patterns as an absolute path"
+        )
+        raise ConfigError(place.group, "partitions.pattern", cause)
 
 
 def _keys_by_set(assets: Iterable[dg.AssetsDefinition]) -> Mapping[str, list[dg.AssetKey]]:

@@ -23,7 +23,9 @@ def build_launches(
     scheduled = [build_schedule(config, assets) for config in launches.schedules]
     triggers = [build_trigger(config, assets, io_manager) for config in launches.triggers]
     alerts = [
-        flowfile_alert_sensor(alert.webhook, on=alert.on, base_url=alert.base_url, name=alert.name, status=alert.status)
+        flowfile_alert_sensor(
+            alert.webhook, kinds=alert.kinds, base_url=alert.base_url, name=alert.name, status=alert.status
+        )
         for alert in launches.alerts
     ]
     intervals = [item for item in scheduled if isinstance(item, dg.SensorDefinition)]

@@ -33,8 +33,9 @@ class Freshness(BaseModel):
 
     @model_validator(mode="after")
     def _refuse_disorder(self) -> Freshness:
-        if not 0 < (self.warn_after_hours or self.fail_after_hours) <= self.fail_after_hours:
-            raise ValueError("`fail_after_hours` must be positive, and `warn_after_hours` come before it")
+        given = [hours for hours in (self.warn_after_hours, self.fail_after_hours) if hours is not None]
+        if given != sorted(set(given)) or given[0] * 60 < 1:
+            raise ValueError("`warn_after_hours` must come before `fail_after_hours`, and neither within a minute")
         return self
 
 
@@ -88,9 +89,9 @@ class FlowConfig(dg.Model, dg.Resolvable):
 
     @property
     def checked(self) -> Mapping[str, bool]:
-        """The nodes with checks, and whether one of these counts the rows of the left input."""
+        """The nodes whose results are looked at, and whether a check counts the rows of the left input."""
         return {
             name: any(isinstance(check, FanOut) for check in node.checks)
             for name, node in self.nodes.items()
-            if node.checks
+            if node.checks or node.freshness
         }

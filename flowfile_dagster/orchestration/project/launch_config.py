@@ -102,14 +102,14 @@ class AlertConfig(dg.Model, dg.Resolvable):
 
     Attributes:
         webhook: where a JSON object is posted, with a ``text`` as chat services show it and a field per fact.
-        on: ``failure`` of a node or run, and failed ``check``.
+        kinds: what is told: ``failure`` of a node or run, and failed ``check``.
         base_url: the address of Dagster's web server, for links to runs.
         name: the name of the sensor.
         status: ``running``, or ``stopped`` until someone turns it on.
     """
 
     webhook: str
-    on: list[AlertKind] = ["failure", "check"]
+    kinds: list[AlertKind] = ["failure", "check"]
     base_url: str | None = None
     name: str = "flowfile_alerts"
     status: Literal["running", "stopped"] = "running"

@@ -183,8 +183,12 @@ class FilePartitions(_KeyPartitions):
 
     def values(self, key: str, folder: Path) -> dict[str, str]:
         """The values of the parameters in one partition."""
-        path = self._split(folder)[0] / key
+        path = self.folder_of_files(folder) / key
         return {self.parameter: {"path": str(path), "name": path.name, "stem": path.stem}[self.value]}
+
+    def folder_of_files(self, folder: Path) -> Path:
+        """The plain folder that the files are under."""
+        return self._split(folder)[0]
 
     def _split(self, folder: Path) -> tuple[Path, str]:
         """The plain folder that the pattern begins with, and the rest."""

@@ -16,7 +16,7 @@ import dagster as dg
 from flowfile_dagster.errors import FlowfileDagsterError
 from flowfile_dagster.orchestration.steps.history import DATA_VERSION_TAG
 from flowfile_dagster.orchestration.steps.io_manager import StoredResult, publish_result
-from flowfile_dagster.orchestration.steps.step import StepEvent
+from flowfile_dagster.orchestration.steps.step import ALSO_FAILED, StepEvent
 from flowfile_dagster.store.store import ResultStore
 
 #: With this entry in its metadata, Dagster takes an output as done and tells no materialization of its own for it
@@ -54,17 +54,28 @@ def run_partitions(
         raise dg.Failure("the flow is partitioned: choose a partition, or several, for the run", allow_retries=False)
     told = _Told(context, store)
     failures: list[str] = []
+    may_retry = False
     for partition in context.partition_keys:
         try:
             for event in run(partition):
                 yield from told.tell(event, partition)
         except (dg.Failure, FlowfileDagsterError) as error:
             cause = error.description if isinstance(error, dg.Failure) else str(error)
-            failures.append(f"{cause} (partition {partition})")
+            failures.append(_name_partition(cause or "failed", partition))
+            may_retry |= not isinstance(error, dg.Failure) or error.allow_retries
     yield from told.summarize(keys)
     if failures:
-        count = f"{len(failures)} of {len(context.partition_keys)} partitions failed; the others are materialized"
-        raise dg.Failure("\n".join([*failures, count]))
+        count = f"{len(failures)} of {len(context.partition_keys)} partitions failed"
+        if len(failures) < len(context.partition_keys):
+            count += "; the others are materialized"
+        raise dg.Failure("\n".join([f"\n{ALSO_FAILED}".join(failures), count]), allow_retries=may_retry)
+
+
+def _name_partition(cause: str, partition: str) -> str:
+    """What went wrong in a partition; each line that tells of a node names the partition, for alerts go by these."""
+    first, *others = cause.split("\n")
+    place = f" (partition {partition})"
+    return "\n".join([first + place, *(line + place if line.startswith(ALSO_FAILED) else line for line in others)])
 
 
 @dataclass(frozen=True)
