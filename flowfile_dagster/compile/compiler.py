@@ -161,7 +161,7 @@ def _stored_stages(graph: FlowGraph, store: ResultStore, unread: list[Path]) -> 
         settings: Any = node.settings
         return fingerprint_sources(node.kind.sources(settings, context), remembered)
 
-    inputs = PlanInputs(store.find, lambda node: None, fingerprint)
+    inputs = PlanInputs(store.find, lambda node: None, lambda node: None, fingerprint)
     return {
         stage.node_id: stage
         for stage in plan_run(graph, development_segments(graph), list(graph.nodes), inputs, context).stages

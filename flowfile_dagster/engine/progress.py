@@ -51,6 +51,11 @@ class Progress:
         ref = self.store.latest(self.ref_key(node))
         return None if ref is None else self.store.find(ref.node_hash)
 
+    def made_by_run(self, node: FlowNode) -> Manifest | None:
+        """The result that this run has given a node already, in another step."""
+        ref = self.store.of_this_run(self.ref_key(node))
+        return None if ref is None else self.store.find(ref.node_hash)
+
     def stop_above(self, segment: Segment) -> int | None:
         """A node that a segment hangs on, and whose result was found wanting."""
         return next((self.stopped_by[root] for root in segment.inputs if root in self.stopped_by), None)

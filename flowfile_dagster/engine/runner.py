@@ -75,7 +75,9 @@ def run_segments(
     progress = Progress(context, store, ref_key)
     identities = Identities(progress, sources.content_hash)
     ordered = ordered_nodes(graph, kept)
-    state = PlanInputs(store.find, progress.latest, identities.fingerprint, identities.hashes, ordered)
+    state = PlanInputs(
+        store.find, progress.latest, progress.made_by_run, identities.fingerprint, identities.hashes, ordered
+    )
     plan = plan_run(graph, segments, targets, state, context)
     run = _Run(progress, identities, engines or {}, ordered, plan.targets, Culprits(graph))
     told: set[tuple[type[NodeEvent], int]] = set()

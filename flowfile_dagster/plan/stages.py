@@ -53,11 +53,13 @@ class RunPlan:
 class PlanInputs:
     """What planning looks at: results by node hash, a node's latest result, the fingerprint of what it reads.
 
-    `hashes` keeps what was hashed for whoever asks again. `ordered` are the nodes whose row order matters.
+    `made_by_run`: the result that another step of the same run gave a node. `hashes` keeps what was hashed for whoever
+    asks again. `ordered` are the nodes whose row order matters.
     """
 
     find: Callable[[str], Manifest | None]
     latest: Callable[[FlowNode], Manifest | None]
+    made_by_run: Callable[[FlowNode], Manifest | None]
     fingerprint: Callable[[FlowNode], str]
     hashes: NodeHashes = field(default_factory=NodeHashes)
     ordered: Collection[int] = ()
@@ -175,6 +177,12 @@ def _find(
         return _Finding(admission, "failed")
     if admission.outcome != "done":
         return _Finding(admission, admission.outcome)
+    segment = wanted.segments.get(node.node_id)
+    if segment is not None and node.node_id in wanted.served:
+        # The steps of one run agree on it, even if the flow or a source was edited between them.
+        made = state.made_by_run(node)
+        if made is not None and is_found(wanted.graph, segment, made, state.ordered, is_target=False):
+            return _Finding(admission, "done", made.node_hash, made)
     upstream = [findings[item.node_id].node_hash for item in admission.inputs]
     if Trait.VOLATILE in node.traits:
         latest = state.latest(node) if node.node_id in wanted.served else None
@@ -190,7 +198,6 @@ def _find(
         return _Finding(admission, "done")
     known = [hashed for hashed in upstream if hashed is not None]
     node_hash = state.hashes.identify(node, admission.inputs, known, sources).node_hash
-    segment = wanted.segments.get(node.node_id)
     manifest = None if segment is None else state.find(node_hash)
     if manifest is None or segment is None:
         return _Finding(admission, "done", node_hash)

@@ -218,9 +218,16 @@ class ResultStore:
         Raises:
             StoreError: the store cannot be read.
         """
-        own = ref_from_bytes(self.files.read(ref_name(key, self._run_id))) if self._run_id else None
-        ref = own or ref_from_bytes(self.files.read(ref_name(key)))
+        ref = self.of_this_run(key) or ref_from_bytes(self.files.read(ref_name(key)))
         return self._read_from.latest(key) if ref is None and self._read_from is not None else ref
+
+    def of_this_run(self, key: Sequence[str]) -> Ref | None:
+        """The materialization of `key` by this run.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return ref_from_bytes(self.files.read(ref_name(key, self._run_id))) if self._run_id else None
 
     def history(self, key: Sequence[str]) -> list[Ref]:
         """What runs made of `key`, the newest first; a result that several made counts for the newest.

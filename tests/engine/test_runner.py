@@ -11,10 +11,14 @@ import pytest
 
 from flowfile_dagster import Flow, load_flow
 from flowfile_dagster.engine.collect import Engine, collect
-from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeSkipped
+from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeReused, NodeSkipped
+from flowfile_dagster.engine.runner import run_segments
 from flowfile_dagster.errors import NodeError, SelectionError
 from flowfile_dagster.nodes.group_by import GroupBy
 from flowfile_dagster.nodes.sort import Sort
+from flowfile_dagster.plan.segments import development_segments
+from flowfile_dagster.store.refs import Ref
+from flowfile_dagster.store.store import ResultStore
 from tests.factories import (
     JsonObject,
     fifteen_nodes,
@@ -356,6 +360,30 @@ def test_appending_sink_writes_every_time_that_it_is_wanted(load: Load, store: P
     for rows in (1, 2, 3):
         assert flow.run(store=store).status[2] == "computed"
         assert pl.read_csv(target).height == rows
+
+
+def test_steps_of_one_run_agree_on_a_result_though_the_flow_is_edited_between_them(load: Load, store: Path) -> None:
+    """As in performance mode under Dagster, where each step reads the flow file."""
+
+    def step(text: str, target: int, run_id: str) -> NodeEvent:
+        graph = load(manual(1, {"a": [1]}), formula(2, 1, "b", text), formula(3, 2, "c", "[b] * 10")).graph
+        of_run = ResultStore(store).of_run(run_id)
+        done = run_segments(
+            graph, development_segments(graph), [target], of_run, ref_key=lambda node: [str(node.node_id)]
+        )
+        event = list(done)[-1]
+        assert isinstance(event, (NodeComputed, NodeReused))
+        of_run.publish([str(target)], Ref(event.manifest.node_hash, "output-0"))
+        return event
+
+    def value(event: NodeEvent) -> int:
+        assert isinstance(event, NodeComputed)
+        return int(ResultStore(store).scan(event.manifest.outputs["output-0"]).collect(engine="in-memory")["c"][0])
+
+    step("[a] + 1", 2, "first")
+    assert value(step("[a] + 4", 3, "first")) == 20
+    assert value(step("[a] + 4", 3, "second")) == 50
+    assert isinstance(step("[a] + 1", 3, "third"), NodeReused)
 
 
 def test_volatile_node_runs_whenever_it_is_wanted_and_its_readers_share_one_result(load: Load, store: Path) -> None:

@@ -62,7 +62,7 @@ def plan(flow: Flow, store: ResultStore, *targets: int) -> RunPlan:
         flow.graph,
         development_segments(flow.graph),
         targets or flow.nodes,
-        PlanInputs(store.find, latest, fingerprint),
+        PlanInputs(store.find, latest, lambda _: None, fingerprint),
         context,
     )
 
@@ -101,7 +101,7 @@ def test_edited_node_moves_the_hashes_below_it_and_no_others(load: Any, store: R
 
 def test_no_targets_plan_nothing(load: Any, store: ResultStore) -> None:
     flow = load(*fifteen_nodes())
-    inputs = PlanInputs(store.find, lambda _: None, lambda _: "")
+    inputs = PlanInputs(store.find, lambda _: None, lambda _: None, lambda _: "")
     assert plan_run(flow.graph, development_segments(flow.graph), [], inputs, NodeContext(flow.graph)) == RunPlan(
         (), frozenset()
     )
