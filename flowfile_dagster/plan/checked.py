@@ -1,4 +1,4 @@
-"""Which results are looked at, by checks or for how old they are, so that performance mode stores them."""
+"""Which results configuration says something of, such as a check, so that performance mode stores them."""
 
 from __future__ import annotations
 

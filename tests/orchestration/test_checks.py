@@ -299,15 +299,15 @@ def test_freshness_that_dagster_would_not_take_is_refused(fail: float, warn: flo
         Freshness(fail_after_hours=fail, warn_after_hours=warn)
 
 
-def test_node_with_freshness_is_an_asset_in_performance_too(project: Project) -> None:
-    project.write([manual(1, {"a": [1]}), formula(2, 1, "b", "[a]"), formula(3, 2, "c", "[b]")])
-    fresh = NodeConfig(freshness=Freshness(fail_after_hours=24))
-    checked = CheckedProject(project, "performance")
-    policies = {
-        spec.key.path[-1]: spec.freshness_policy is not None
-        for spec in checked.definitions({"formula_2": fresh}).resolve_all_asset_specs()
+def test_node_with_freshness_or_automation_is_an_asset_in_performance_too(project: Project) -> None:
+    project.write([manual(1, {"a": [1]}), *(formula(number, number - 1, f"c{number}", "[a]") for number in (2, 3, 4))])
+    fresh, automatic = NodeConfig(freshness=Freshness(fail_after_hours=24)), NodeConfig(automation="on_change")
+    definitions = CheckedProject(project, "performance").definitions({"formula_2": fresh, "formula_3": automatic})
+    said = {
+        spec.key.path[-1]: (spec.freshness_policy is not None, spec.automation_condition is not None)
+        for spec in definitions.resolve_all_asset_specs()
     }
-    assert policies == {"formula_2": True, "formula_3": False}
+    assert said == {"formula_2": (True, False), "formula_3": (False, True), "formula_4": (False, False)}
 
 
 @pytest.mark.parametrize(

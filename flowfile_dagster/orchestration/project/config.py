@@ -89,9 +89,9 @@ class FlowConfig(dg.Model, dg.Resolvable):
 
     @property
     def checked(self) -> Mapping[str, bool]:
-        """The nodes whose results are looked at, and whether a check counts the rows of the left input."""
+        """The nodes that must be assets of their own, and whether a check of one counts the rows of the left input."""
         return {
             name: any(isinstance(check, FanOut) for check in node.checks)
             for name, node in self.nodes.items()
-            if node.checks or node.freshness
+            if node.checks or node.freshness or node.automation
         }
