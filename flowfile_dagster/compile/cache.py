@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from flowfile_dagster.compat import prediction_versions
-from flowfile_dagster.compile.form import COMPILED_FORMAT, BrokenFlow, CompiledFlow, from_json
-from flowfile_dagster.errors import FlowFileError, Problem
+from flowfile_dagster.compile.form import COMPILED_FORMAT, UNUSABLE, BrokenFlow, CompiledFlow, from_json
+from flowfile_dagster.errors import FlowFileError, Problem, StoreError
 from flowfile_dagster.flow.text import FlowText, hash_flow_file
 from flowfile_dagster.store.fingerprints import FINGERPRINTS, FingerprintMemory, stat_signature
 from flowfile_dagster.store.index import manifest_name
@@ -64,7 +64,11 @@ class CompileCache:
         self._store = store
 
     def load(self, requests: Sequence[FlowRequest]) -> list[CompiledEntry]:
-        """Every flow in its compiled form; what is not there, or out of date, is compiled first."""
+        """Every flow in its compiled form; what is not there, or out of date, is compiled first.
+
+        Raises:
+            StoreError: the results cannot be looked at, or compiled flows not be written.
+        """
         keyed = [self._key(request) for request in requests]
         entries = [self._read(key) if isinstance(key, str) else CompiledEntry("", key) for key in keyed]
         missing = [
@@ -164,6 +168,9 @@ class CompileCache:
         """The keys that a worker has compiled: it says so after each, among whatever nodes print."""
         output, _ = worker.communicate()
         lines = set(output.decode(errors="replace").splitlines())
+        for line in lines:
+            if line.startswith(UNUSABLE):
+                raise StoreError(*json.loads(line.removeprefix(UNUSABLE)))
         return [key for _, key in share if str(self._compiled_path(key)) in lines]
 
     def _worker_request(self, request: FlowRequest, key: str) -> dict[str, Any]:

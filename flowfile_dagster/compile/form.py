@@ -13,6 +13,8 @@ from flowfile_dagster.flow.graph import ExecutionMode
 
 #: Raise when the meaning of a field changes: older files are then compiled anew.
 COMPILED_FORMAT = 12
+#: Begins the line in which a worker says, as JSON, which path it cannot use, and why.
+UNUSABLE = "unusable: "
 
 #: Columns in order: (name, dtype text).
 SchemaText: TypeAlias = Sequence[tuple[str, str]]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flowfile_dagster import FlowFileError, load_flow
+from flowfile_dagster import FlowFileError, StoreError, load_flow
 from flowfile_dagster.compile.cache import CompileCache, FlowRequest
 from flowfile_dagster.compile.form import BrokenFlow, CompiledFlow
 from flowfile_dagster.compile.worker import compile_request
@@ -65,6 +65,15 @@ def aged(path: Path, text: str, *, seconds: float = 60) -> Path:
     path.write_text(text)
     os.utime(path, (path.stat().st_mtime - seconds,) * 2)
     return path
+
+
+def test_folder_that_cannot_be_written_is_named_and_no_flow_is_blamed(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "compiled").write_text("no folder")
+    path = write_flow(tmp_path / "a.json", [manual(1, {"a": [1]})])
+    with pytest.raises(
+        StoreError, match=f"^{tmp_path}/compiled/.*: a compiled flow cannot be written: Not a directory"
+    ):
+        load(path)
 
 
 def test_second_load_starts_no_worker_and_gives_the_same(load: Load, tmp_path: Path) -> None:
