@@ -20,6 +20,8 @@ from tests.factories import manual, node, write_flow
 from tests.hostile.hostile_flows import DOUBLING_QUERY, write_hostile_flows
 from tests.hostile.probe import MARK
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 #: Seconds without a word, on a busy machine, after which a load counts as endless.
 PATIENCE = 60
