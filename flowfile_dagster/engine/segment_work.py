@@ -41,8 +41,8 @@ class SegmentWork:
     ordered: frozenset[int]
 
     @property
-    def root(self) -> FlowNode:
-        """The node whose result the segment delivers."""
+    def node(self) -> FlowNode:
+        """The root: the node whose result the segment delivers."""
         return self.progress.graph.nodes[self.segment.root]
 
     @property
@@ -73,12 +73,12 @@ class SegmentWork:
         if found is not None and self._is_enough(found, self.ordered):
             progress.keep(root, found)
             return NodeReused(root, found, self.fused, damage)
-        previous = progress.latest(self.root)
+        previous = progress.latest(self.node)
         why = "damaged" if damage else explain_miss(parts, None if previous is None else previous.parts)
         started = time.perf_counter()
         result = self._compute(context)
         seconds = time.perf_counter() - started
-        self.identities.check_sources(self.root, self.members, state)
+        self.identities.check_sources(self.node, self.members, state)
         manifest = self._ordered_meanwhile(node_hash) or store.record(
             [node_hash, recipe] if recipe else [node_hash],
             result.outputs,
@@ -89,7 +89,7 @@ class SegmentWork:
             is_ordered=root in self.ordered,
         )
         progress.keep(root, manifest)
-        engine = engine_that_runs(self.root, context.engine)
+        engine = engine_that_runs(self.node, context.engine)
         return NodeComputed(root, manifest, why, seconds, engine, self.fused, damage)
 
     def _is_enough(self, found: Manifest, ordered: frozenset[int]) -> bool:
@@ -118,7 +118,7 @@ class SegmentWork:
         return found if found is not None and self._is_enough(found, frozenset({self.segment.root})) else None
 
     def _compute(self, context: NodeContext) -> _Result:
-        progress, segment, node = self.progress, self.segment, self.root
+        progress, segment, node = self.progress, self.segment, self.node
         inputs = self.members[segment.root]
         tables = progress.stored_inputs(inputs)
         outputs: dict[str, StoredTable] = {}
@@ -144,7 +144,7 @@ class SegmentWork:
 
     def _write(self, frame: pl.LazyFrame, context: NodeContext) -> Written | None:
         """Write a sink's file. Polars' own choice for a sink is the streaming engine, which we name."""
-        node = self.root
+        node = self.node
         settings: Any = node.settings
         node.kind.write(settings, frame, replace(context, engine=engine_that_runs(node, context.engine)))
         target = node.kind.target(settings, context)

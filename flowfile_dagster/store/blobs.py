@@ -67,7 +67,10 @@ class LocalBlobs:
 
     def path(self, table: StoredTable) -> Path:
         """See `Blobs.path`."""
-        return Path(self._base, blob_name(table.content_hash))
+        return Path(self._path(table))
+
+    def _path(self, table: StoredTable) -> str:
+        return f"{self._base}/{blob_name(table.content_hash)}"
 
     def check(self, table: StoredTable, *, anew: bool = False) -> bool:
         """See `Blobs.check`."""
@@ -113,7 +116,7 @@ class LocalBlobs:
 
     def keep(self, temporary: str, stored: StoredTable) -> None:
         """Put a finished file into place, or drop it and use the one that is there."""
-        path = f"{self._base}/{blob_name(stored.content_hash)}"
+        path = self._path(stored)
         if os.path.exists(path) and self._is_there(temporary, path, stored):
             with suppress(FileNotFoundError):  # collected as garbage just now
                 os.utime(path)  # tells garbage collection that it is in use
