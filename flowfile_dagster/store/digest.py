@@ -18,6 +18,8 @@ import polars as pl
 import pyarrow as pa
 import xxhash
 
+from flowfile_dagster.store.local_files import blocks_reserved
+
 _CHUNK = 1 << 16
 #: A table whose file is written from a copy in memory (bytes).
 _COPIED_BELOW = 1 << 18
@@ -77,14 +79,16 @@ def write_result(table: pl.DataFrame, path: str) -> tuple[str, int]:
     Raises:
         OSError: the file cannot be written.
     """
-    if table.estimated_size() < _COPIED_BELOW:
+    estimate = int(table.estimated_size())
+    if estimate < _COPIED_BELOW:
         content = BytesIO()
         _write_ipc(table, content)
         with open(path, "wb") as file:
             file.write(content.getbuffer())
         return xxhash.xxh3_128_hexdigest(content.getbuffer()), content.tell()
     with open(path, "w+b", buffering=0) as file:
-        _write_ipc(table, cast("IO[bytes]", file))
+        with blocks_reserved(file, estimate):
+            _write_ipc(table, cast("IO[bytes]", file))
         with mmap(file.fileno(), 0, access=ACCESS_READ) as pages:
             return xxhash.xxh3_128_hexdigest(pages), len(pages)
 

@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from flowfile_dagster.errors import StoreError
-from flowfile_dagster.store.local_files import LocalFolder, published_by_replace, read_json, write_json
+from flowfile_dagster.store.local_files import (
+    LocalFolder,
+    blocks_reserved,
+    published_by_replace,
+    read_json,
+    write_json,
+)
 
 
 def files(folder: Path) -> list[Path]:
@@ -74,3 +80,20 @@ def test_name_that_cannot_be_read_or_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="y: cannot be read: Too many levels of symbolic links"):
         folder.read("y")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x", "y"]
+
+
+@pytest.mark.parametrize("written", [10, 3 << 20])
+def test_room_that_was_reserved_and_not_needed_is_given_back(tmp_path: Path, written: int) -> None:
+    path = tmp_path / "file"
+    with path.open("wb", buffering=0) as file, blocks_reserved(file, 1 << 20):
+        assert path.stat().st_size == 0
+        file.write(b"a" * written)
+    assert path.read_bytes() == b"a" * written
+    assert path.stat().st_blocks * 512 < written + (1 << 16)
+
+
+def test_a_file_is_written_where_no_room_can_be_reserved(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with path.open("wb", buffering=0) as file, blocks_reserved(file, 1 << 60):
+        file.write(b"a" * 10)
+    assert path.read_bytes() == b"a" * 10
