@@ -26,7 +26,12 @@ def rowless(schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
 
     `pl.LazyFrame(schema=…)` does the same, but makes every column anew, which takes four times as long.
     """
-    return frame_of([_empty_column(dtype).alias(name) for name, dtype in schema.items()]).lazy()
+    return _rowless(tuple(schema.items()))
+
+
+@lru_cache(maxsize=4096)
+def _rowless(columns: tuple[tuple[str, pl.DataType], ...]) -> pl.LazyFrame:
+    return frame_of([_empty_column(dtype).alias(name) for name, dtype in columns]).lazy()
 
 
 def frame_of(columns: Sequence[pl.Series]) -> pl.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 from flowfile_dagster.contract.node_type import NODE_FAILURES, Source, Trait
@@ -14,6 +14,18 @@ from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.graph import FlowNode
 from flowfile_dagster.plan.node_hash import NodeHashes, recipe_hash
 from flowfile_dagster.plan.sources import SourceState, check_unchanged, fingerprint_sources, source_state
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen of a node's sources at one time."""
+
+    fingerprint: str
+    state: SourceState
+
+
+#: By node.
+Looks: TypeAlias = dict[int, Look]
 
 
 @dataclass
@@ -34,10 +46,14 @@ class Identities:
         """
         return fingerprint_sources(self._sources(node), self.content_hash)
 
-    def identify(self, members: Members, state: SourceState) -> tuple[Mapping[str, str], str | None]:
-        """Hash every member; gives the parts and the recipe of the last, the root. Notes the state of the sources.
+    def identify(self, members: Members, looks: Looks) -> tuple[Mapping[str, str], str | None]:
+        """Hash every member; gives the parts and the recipe of the last, the root.
 
         Only what is made of stored results has a recipe, for only these have a content that can be equal to another.
+
+        Args:
+            members: those of a segment.
+            looks: what was seen of sources since anything was computed; what is looked at here is added.
 
         Raises:
             NodeError: a source cannot be read.
@@ -47,9 +63,10 @@ class Identities:
         recipe: str | None = None
         for node_id, inputs in members.items():
             node = progress.graph.nodes[node_id]
-            sources = self._look_at_sources(node, state)
+            if node_id not in looks:
+                looks[node_id] = self._look_at_sources(node)
             upstream = [progress.hashes[item.node_id] for item in inputs]
-            identity = self.hashes.identify(node, inputs, upstream, sources)
+            identity = self.hashes.identify(node, inputs, upstream, looks[node_id].fingerprint)
             parts, progress.hashes[node_id] = identity.parts, identity.node_hash
             contents = [progress.contents.get((item.node_id, item.handle)) for item in inputs]
             recipe = None
@@ -61,25 +78,27 @@ class Identities:
                 progress.contents.update({(node_id, handle): f"{recipe}:{handle}" for handle in node.handles})
         return parts, recipe
 
-    def check_sources(self, node: FlowNode, members: Members, before: SourceState) -> None:
+    def check_sources(self, node: FlowNode, members: Members, before: Looks) -> None:
         """Raise a `DataError` if what the members read has changed; a flow may read the file that it then replaces."""
         graph = self.progress.graph
-        read = [self._sources(graph.nodes[node_id]) for node_id in members]
-        after = source_state([source for sources in read for source in sources])
+        seen = {path: signature for node_id in members for path, signature in before[node_id].state.items()}
+        after = source_state([source for node_id in members for source in self._sources(graph.nodes[node_id])])
+        if after == seen:
+            return
         settings: Any = node.settings
         target = node.kind.target(settings, graph) if Trait.SINK in node.traits else None
-        check_unchanged(before, after, except_for=None if target is None else target.path)
+        check_unchanged(seen, after, except_for=None if target is None else target.path)
 
     def _sources(self, node: FlowNode) -> tuple[Source, ...]:
         settings: Any = node.settings
         return node.kind.sources(settings, self.progress.graph)
 
-    def _look_at_sources(self, node: FlowNode, state: SourceState) -> str:
-        """The fingerprint of what a node reads; a source that cannot be read is that node's failure."""
+    def _look_at_sources(self, node: FlowNode) -> Look:
+        """What a node reads; a source that cannot be read is that node's failure."""
         try:
             sources = self._sources(node)
-            state.update(source_state(sources))
+            state = source_state(sources)
             is_volatile = Trait.VOLATILE in node.traits
-            return self.nonce if is_volatile else fingerprint_sources(sources, self.content_hash)
+            return Look(self.nonce if is_volatile else fingerprint_sources(sources, self.content_hash), state)
         except NODE_FAILURES as error:
             raise NodeError.from_exception(self.progress.graph.location(node.node_id), error) from error

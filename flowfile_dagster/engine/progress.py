@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import polars as pl
+
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.engine.context import NodeContext, NodeFrames
 from flowfile_dagster.engine.events import NodeEvent, NodeFailed, NodeSkipped
@@ -16,6 +18,8 @@ from flowfile_dagster.plan.segments import Segment
 from flowfile_dagster.store.index import Manifest, StoredTable
 from flowfile_dagster.store.store import ResultStore
 
+#: The size of a stored result that stays at hand (bytes).
+_AT_HAND_BELOW = 1 << 18
 #: The inputs that take part, for each node of a segment that may run.
 Members: TypeAlias = Mapping[int, Sequence[Input]]
 
@@ -29,6 +33,7 @@ class Progress:
         contents: by node and handle, what identifies a result by its content.
         manifests: the results of roots.
         stopped_by: the node whose result was found wanting, by itself and by what is below it.
+        at_hand: small results that this run has stored, by content hash: as they are, for opening a file takes longer.
     """
 
     context: NodeContext
@@ -40,6 +45,7 @@ class Progress:
     manifests: dict[int, Manifest] = field(default_factory=dict[int, Manifest])
     open_handles: dict[int, frozenset[str]] = field(default_factory=dict[int, "frozenset[str]"])
     stopped_by: dict[int, int] = field(default_factory=dict[int, int])
+    at_hand: dict[str, pl.LazyFrame] = field(default_factory=dict[str, pl.LazyFrame])
 
     @property
     def graph(self) -> FlowGraph:
@@ -86,12 +92,24 @@ class Progress:
         self.hashes[root] = manifest.node_hash
         self.contents.update({(root, handle): table.content_hash for handle, table in manifest.outputs.items()})
 
+    def store_table(self, table: pl.DataFrame) -> StoredTable:
+        """Put what a node has made into the store."""
+        stored = self.store.write(table)
+        if stored.bytes < _AT_HAND_BELOW:
+            self.at_hand[stored.content_hash] = table.lazy()
+        return stored
+
+    def scan(self, table: StoredTable) -> pl.LazyFrame:
+        """A result as a frame."""
+        found = self.at_hand.get(table.content_hash)
+        return self.store.scan(table) if found is None else found
+
     def decide(self, node: FlowNode, tables: Sequence[StoredTable]) -> tuple[str, ...] | None:
         """What a gate decides. A decision over data is kept with the result; one over parameters is each run's own."""
         if Trait.GATE not in node.traits:
             return None
         settings: Any = node.settings
-        gate = node.kind.decide(settings, [self.store.scan(table) for table in tables], self.context)
+        gate = node.kind.decide(settings, [self.scan(table) for table in tables], self.context)
         return None if gate is None else tuple(sorted(gate.open_handles))
 
     def stored_inputs(self, inputs: Sequence[Input]) -> list[StoredTable] | None:
@@ -106,7 +124,7 @@ class Progress:
     def stored_frames(self, segment: Segment) -> dict[int, NodeFrames]:
         """The results that a segment reads."""
         return {
-            root: {handle: self.store.scan(table) for handle, table in self.manifests[root].outputs.items()}
+            root: {handle: self.scan(table) for handle, table in self.manifests[root].outputs.items()}
             for root in segment.inputs
             if root in self.manifests
         }

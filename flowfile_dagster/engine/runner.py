@@ -21,7 +21,7 @@ from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.engine.context import BundledContext, NodeContext, NodeFrames
 from flowfile_dagster.engine.culprit import Culprits
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
-from flowfile_dagster.engine.identity import Identities
+from flowfile_dagster.engine.identity import Identities, Looks
 from flowfile_dagster.engine.progress import Members, Progress
 from flowfile_dagster.engine.rendezvous import Rendezvous
 from flowfile_dagster.engine.segment_work import SegmentWork
@@ -188,10 +188,11 @@ class _Run:
             finally:
                 rendezvous.leave()
 
+        looks: Looks = {}
         futures: list[Future[list[NodeEvent]]] = []
         try:
             for work in wanted:
-                futures.append(start(partial(finish, work)))
+                futures.append(start(partial(finish, replace(work, looks=looks))))
                 # One after the other, as side by side they would only take Python from each other.
                 rendezvous.wait_until_awaited(len(wanted) - len(futures))
             for future in futures:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -14,12 +14,11 @@ from flowfile_dagster.engine.assembly import assemble
 from flowfile_dagster.engine.choice import engine_that_runs
 from flowfile_dagster.engine.context import BundledContext, NodeContext, NodeFrames
 from flowfile_dagster.engine.events import NodeComputed, NodeReused
-from flowfile_dagster.engine.identity import Identities
+from flowfile_dagster.engine.identity import Identities, Look, Looks
 from flowfile_dagster.engine.progress import Members, Progress
 from flowfile_dagster.flow.graph import FlowNode
 from flowfile_dagster.plan.node_hash import explain_miss
 from flowfile_dagster.plan.segments import Segment, delivers_table, passes_input_on
-from flowfile_dagster.plan.sources import SourceState
 from flowfile_dagster.plan.stages import is_found
 from flowfile_dagster.store.index import Manifest, StoredTable, Written
 
@@ -29,7 +28,7 @@ class SegmentWork:
     """A segment and the members that take part in it.
 
     `known`: the result that planning found. `is_target`: it is wanted itself, so a sink writes its file. `ordered`: the
-    nodes whose row order matters.
+    nodes whose row order matters. `looks`: what was seen of sources, by all segments that are computed together.
     """
 
     progress: Progress
@@ -39,6 +38,7 @@ class SegmentWork:
     known: Manifest | None
     is_target: bool
     ordered: frozenset[int]
+    looks: Looks = field(default_factory=dict[int, Look])
 
     @property
     def node(self) -> FlowNode:
@@ -63,8 +63,8 @@ class SegmentWork:
         return NodeReused(self.segment.root, self.known, self.fused)
 
     def _find_or_compute(self, context: NodeContext) -> NodeReused | NodeComputed:
-        progress, store, root, state = self.progress, self.progress.store, self.segment.root, SourceState()
-        parts, recipe = self.identities.identify(self.members, state)
+        progress, store, root = self.progress, self.progress.store, self.segment.root
+        parts, recipe = self.identities.identify(self.members, self.looks)
         node_hash = progress.hashes[root]
         found = store.find(node_hash)
         damage = str(store.damages.get(node_hash, ""))
@@ -78,7 +78,7 @@ class SegmentWork:
         started = time.perf_counter()
         result = self._compute(context)
         seconds = time.perf_counter() - started
-        self.identities.check_sources(self.node, self.members, state)
+        self.identities.check_sources(self.node, self.members, self.looks)
         manifest = self._ordered_meanwhile(node_hash) or store.record(
             [node_hash, recipe] if recipe else [node_hash],
             result.outputs,
@@ -132,11 +132,11 @@ class SegmentWork:
             frames.update(assemble(unbuilt, frames, context, self.ordered))
             if delivers_table(progress.graph, segment):
                 made = frames[segment.root].items()
-                outputs = {handle: progress.store.write(context.collect(frame)) for handle, frame in made}
+                outputs = {handle: progress.store_table(context.collect(frame)) for handle, frame in made}
         written = None
         if self.is_target and Trait.SINK in node.traits:
             if outputs and passes_input_on(node):
-                stored = progress.store.scan(outputs["output-0"])
+                stored = progress.scan(outputs["output-0"])
                 written = self._write(stored, replace(progress.context, engine="auto"))
             else:
                 written = self._write(frames[inputs[0].node_id][inputs[0].handle], context)

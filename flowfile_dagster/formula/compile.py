@@ -163,21 +163,16 @@ def _infer(formula: str, columns: _Columns) -> tuple[pl.Expr, pl.DataType]:
     parsed = _parsed(formula)
     expression = _evaluate(formula, lambda part: _type_of(part, columns)) if parsed.wants_text else parsed.expression
     try:
-        return expression, _rowless(columns).select(expression.alias("result")).collect_schema()["result"]
+        return expression, rowless(dict(columns)).select(expression.alias("result")).collect_schema()["result"]
     except pl.exceptions.PolarsError as error:
         raise FormulaError(formula, _first_sentence(error)) from error
 
 
 def _type_of(expression: pl.Expr, columns: _Columns) -> pl.DataType | None:
     try:
-        return _rowless(columns).select(expression.alias("result")).collect_schema()["result"]
+        return rowless(dict(columns)).select(expression.alias("result")).collect_schema()["result"]
     except pl.exceptions.PolarsError:
         return None  # the whole formula then tells what does not fit
-
-
-@lru_cache(maxsize=4096)
-def _rowless(columns: _Columns) -> pl.LazyFrame:
-    return rowless(dict(columns))
 
 
 def _explain_parse_failure(formula: str, error: Exception) -> str:
