@@ -109,6 +109,19 @@ def test_node_that_fails_in_many_partitions_is_told_once_with_one_of_them(
     assert all(alert.cause.endswith("(partition DE) (and 2 more)") for alert in told)
 
 
+def test_node_that_fails_in_the_run_of_one_partition_is_told_with_it(
+    project: Project, listener: Listener, told: list[FlowAlert], tmp_path: Path
+) -> None:
+    listener.tick()
+    project.write([read_csv(1, tmp_path / "${key}.csv")], parameters=[{"name": "key", "default_value": ""}])
+    keys = StaticPartitions(keys=["DE", "FR"], parameter="key")
+    job = project.definitions(overrides={"shop": FlowConfig(partitions=keys)}).resolve_implicit_global_asset_job_def()
+    assert not job.execute_in_process(instance=project.instance, partition_key="FR", raise_on_error=False).success
+    listener.tick()
+    assert [alert.partition for alert in told] == ["FR"]
+    assert told[0].text.startswith("shop / 1 / read (partition FR) failed: ")
+
+
 def test_what_failed_before_and_what_succeeds_is_not_told(
     project: Project, listener: Listener, told: list[FlowAlert]
 ) -> None:
@@ -190,5 +203,6 @@ def test_webhook_gets_the_alert_as_json(project: Project, webhook: tuple[str, li
             "cause": CAUSE,
             "run_id": run_id,
             "run_url": None,
+            "partition": None,
         }
     ]

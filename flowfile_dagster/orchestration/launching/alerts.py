@@ -6,7 +6,7 @@ import json
 import re
 import urllib.request
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal, TypeAlias
 
 import dagster as dg
@@ -34,6 +34,7 @@ class FlowAlert:
         cause: in one line.
         run_id: the run.
         run_url: its page, if the address of the web server is known.
+        partition: the partition that the run was for; of a run over several, the cause names them.
     """
 
     kind: AlertKind
@@ -42,12 +43,14 @@ class FlowAlert:
     cause: str
     run_id: str
     run_url: str | None = None
+    partition: str | None = None
 
     @property
     def text(self) -> str:
         """The alert as a message."""
         what = "check failed" if self.kind == "check" else "failed"
         where = self.flow if self.node is None else f"{self.flow} / {self.node}"
+        where += f" (partition {self.partition})" if self.partition else ""
         return f"{where} {what}: {self.cause}" + (f"\n{self.run_url}" if self.run_url else "")
 
 
@@ -110,22 +113,25 @@ def find_alerts(instance: dg.DagsterInstance, run_id: str, base_url: str | None 
     url = None if base_url is None else f"{base_url.rstrip('/')}/runs/{run_id}"
     kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
     events = [entry.dagster_event for entry in instance.all_logs(run_id, of_type=kinds) if entry.dagster_event]
-    found = [alert for event in events for alert in _alerts_of(event, run_id, url)]
     run = instance.get_run_by_id(run_id)
+    partition = None if run is None else run.tags.get("dagster/partition")
+    found = [
+        replace(alert, run_url=url, partition=partition) for event in events for alert in _alerts_of(event, run_id)
+    ]
     if run is None or run.status is not dg.DagsterRunStatus.FAILURE or any(item.kind == "failure" for item in found):
         return found
     ends = instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
     cause = next((entry.dagster_event.message for entry in ends if entry.dagster_event), None) or "the run failed"
-    return [*found, FlowAlert("failure", run.job_name, None, cause.partition("\n")[0], run_id, url)]
+    return [*found, FlowAlert("failure", run.job_name, None, cause.partition("\n")[0], run_id, url, partition)]
 
 
-def _alerts_of(event: dg.DagsterEvent, run_id: str, url: str | None) -> Iterator[FlowAlert]:
+def _alerts_of(event: dg.DagsterEvent, run_id: str) -> Iterator[FlowAlert]:
     if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
         check = event.asset_check_evaluation_data
         if not check.passed:
             *flow, node = check.asset_key.path
             cause = f"{check.check_name}: {check.description}" if check.description else check.check_name
-            yield FlowAlert("check", "/".join(flow), node, cause, run_id, url)
+            yield FlowAlert("check", "/".join(flow), node, cause, run_id)
         return
     causes: dict[tuple[str, str | None, bool], list[str]] = {}
     for line in _failure_lines(event):
@@ -136,7 +142,7 @@ def _alerts_of(event: dg.DagsterEvent, run_id: str, url: str | None) -> Iterator
     for (owner, failed, _), (cause, *more) in causes.items():
         # A step over many partitions may fail at one node in each of them.
         text = f"{cause} (and {len(more)} more)" if more else cause
-        yield FlowAlert("failure", owner, failed, text, run_id, url)
+        yield FlowAlert("failure", owner, failed, text, run_id)
 
 
 def _failure_lines(event: dg.DagsterEvent) -> list[str]:
