@@ -44,7 +44,7 @@ serve: .venv/demo.stamp ## show the sample flows in the Dagster UI, without runn
 	@PYTHONWARNINGS=ignore DAGSTER_HOME=$(HOME_FOLDER) PATH="$(CURDIR)/$(HIGH):$$PATH" \
 		$(HIGH)/dagster dev -w workspace.yaml -h $(HOST) -p $(PORT) --log-level warning
 
-test: lint .venv-low/test.stamp ## lint, type check, and the whole suite on the highest and the lowest Polars
+test: lint .venv-low/test.stamp ## lint, type check, and the suite on the highest and the lowest Polars
 	@$(MAKE) --no-print-directory pytest-on BIN=$(HIGH) ARGS='$(ARGS)' PYTHONHASHSEED=$(PYTHONHASHSEED)
 	@$(MAKE) --no-print-directory pytest-on BIN=$(LOW) SUITE='-m "not ui and not soak and not slow"' ARGS='$(ARGS)' PYTHONHASHSEED=$(PYTHONHASHSEED)
 

@@ -31,6 +31,8 @@ from flowfile_dagster.store.index import Manifest
 from flowfile_dagster.store.refs import Ref
 from flowfile_dagster.store.store import ResultStore
 
+#: Where the store keeps what runs without Dagster have made last, so that it is not taken for what Dagster has.
+FLOW_RUNS = "flow-runs"
 NodeStatus: TypeAlias = Literal["computed", "hit", "skipped", "failed"]
 
 
@@ -116,8 +118,8 @@ class Flow:
         if mode not in ("development", "performance"):
             raise SelectionError(f"{self.name}: mode {mode!r} is not available; use 'development' or 'performance'")
         wanted = None if targets is None else [self.find_node(name) for name in targets]
-        run = FlowRun(self, store)
-        for event in run._execute(mode, wanted, engine):
+        run = FlowRun(self, store, engine)
+        for event in run._execute(mode, wanted):
             run._note(event)
             if on_event is not None:
                 on_event(event)
@@ -150,8 +152,9 @@ class FlowRun:
         store: where the results are.
     """
 
-    def __init__(self, flow: Flow, store: str | Path | ResultStore | None) -> None:
+    def __init__(self, flow: Flow, store: str | Path | ResultStore | None, engine: Engine | None) -> None:
         self.flow = flow
+        self._engine = engine
         self.status: dict[int, NodeStatus] = {}
         self.errors: dict[int, NodeError] = {}
         self._manifests: dict[int, Manifest] = {}
@@ -171,24 +174,18 @@ class FlowRun:
         """Whether no node failed."""
         return not self.errors
 
-    def _execute(
-        self,
-        mode: ExecutionMode,
-        wanted: Sequence[int] | None,
-        engine: Engine | None = None,
-    ) -> Iterator[NodeEvent]:
+    def _execute(self, mode: ExecutionMode, wanted: Sequence[int] | None) -> Iterator[NodeEvent]:
         """Run the wanted nodes, by default all that the flow delivers; yields what happens to them."""
         graph = self.flow.graph
         segments = development_segments(graph) if mode == "development" else performance_segments(graph, wanted or ())
         targets = wanted_roots(segments) if wanted is None else wanted
-        chosen = engine or default_engine(mode)
         return run_segments(
             graph,
             segments,
             targets,
             self.store,
             ref_key=self._ref_key,
-            engine=chosen,
+            engine=self._engine or default_engine(mode),
             sources=self._sources,
         )
 
@@ -233,9 +230,9 @@ class FlowRun:
                 raise event.error
         return self._manifests[node_id]
 
-    def _ref_key(self, node: FlowNode) -> tuple[str, str]:
-        """The key of a node's latest result in the store."""
-        return (self.flow.name, self._names[node.node_id])
+    def _ref_key(self, node: FlowNode) -> tuple[str, str, str]:
+        """The key of a node's latest result in the store; not that of its asset, which is what Dagster says it is."""
+        return (FLOW_RUNS, self.flow.name, self._names[node.node_id])
 
     def _note(self, event: NodeEvent) -> None:
         """Take an event into account."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from flowfile_dagster.api import Flow, load_flow
+from flowfile_dagster.api import FLOW_RUNS, Flow, load_flow
 from flowfile_dagster.cli.arguments import add_parameters, add_stores, parameters, row_count
 from flowfile_dagster.engine.difference import RowDifference, TableDifference, compare_tables
 from flowfile_dagster.errors import NodeLocation, SelectionError
@@ -67,12 +67,12 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def _keys(flow: Flow, renamed_from: str | None, name: str) -> list[tuple[str, ...]]:
-    """The keys that a node may have in a store: those of runs of Dagster, and that of the command line."""
+    """The keys that a node may have in a store: of runs of Dagster, the deepest folder first, and without Dagster."""
     if renamed_from is not None:
         return [("nodes", *renamed_from.split("/"))]
     folders = [slug(part) for part in flow.graph.path.resolve().parent.parts[1:]]
-    places = [folders[len(folders) - depth :] for depth in range(len(folders) + 1)]
-    return [*(("nodes", *place, slug(flow.name), name) for place in places), (flow.name, name)]
+    places = [folders[len(folders) - depth :] for depth in reversed(range(len(folders) + 1))]
+    return [*(("nodes", *place, slug(flow.name), name) for place in places), (FLOW_RUNS, flow.name, name)]
 
 
 def _history(

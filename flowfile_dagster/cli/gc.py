@@ -8,6 +8,7 @@ import re
 from dataclasses import asdict
 from pathlib import Path
 
+from flowfile_dagster.api import FLOW_RUNS
 from flowfile_dagster.errors import StoreError
 from flowfile_dagster.store.garbage import DEFAULT_GRACE, GarbageCollection, Policy, collect_garbage
 from flowfile_dagster.store.objects import is_url
@@ -63,8 +64,8 @@ def execute(options: argparse.Namespace) -> int:
     """Collect garbage; exit code 1 if what is left was verified and found damaged."""
     if not is_url(options.store) and not Path(options.store).is_dir():
         raise StoreError(options.store, "there is no such folder")
-    # Dagster has a ref for the asset and one for its node.
-    forgotten = [(*room, *key) for key in options.forget for room in ((), ("nodes",))]
+    # Dagster has a ref for the asset and one for its node, runs without it another one.
+    forgotten = [(*room, *key) for key in options.forget for room in ((), ("nodes",), (FLOW_RUNS,))]
     policy = Policy(options.keep_last, options.max_age, options.max_bytes, options.grace, forgotten)
     store = ResultStore(options.store, read_from=options.read_from)
     collection = collect_garbage(store, policy, is_dry_run=options.dry_run)

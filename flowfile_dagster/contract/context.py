@@ -46,7 +46,7 @@ class BuildContext(PathResolver, Protocol):
         ...
 
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
-        """Run a plan: for barriers, and for sources that look into a file for its types."""
+        """Run a plan: for barriers, and where names or types depend on values, as in a file of text."""
         ...
 
     def sink(self, frame: pl.LazyFrame, to_file: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:

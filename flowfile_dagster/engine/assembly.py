@@ -49,14 +49,20 @@ def assemble(
     """
     frames: dict[int, NodeFrames] = dict(stored)
     schemas: dict[int, pl.Schema] = {}
-    contexts = {keeps: replace(context, keeps_order=keeps, known_schemas=schemas) for keeps in (False, True)}
-    predicting = replace(context.alone(), known_schemas=schemas)
+    together, alone = (replace(base, known_schemas=schemas) for base in (context, context.alone()))
+    contexts = {
+        (is_barrier, keeps): replace(together if is_barrier else alone, keeps_order=keeps)
+        for is_barrier in (False, True)
+        for keeps in (False, True)
+    }
     for node_id, inputs in members.items():
         node = context.graph.nodes[node_id]
         given = [frames[item.node_id][item.handle] for item in inputs]
         try:
-            frames[node_id] = build_node(node, given, contexts[node_id in ordered])
-            schemas |= _schemas(node, given, frames[node_id], predicting)
+            # What others collect while they are built is by the way: only a barrier's plan is the segment's.
+            chosen = contexts[Trait.BARRIER in node.traits, node_id in ordered]
+            frames[node_id] = build_node(node, given, chosen)
+            schemas |= _schemas(node, given, frames[node_id], alone)
         except NODE_FAILURES as error:
             built = {earlier: frames[earlier] for earlier in members if earlier in frames}
             raise _blame(built, schemas, context.graph, node_id, error) from error

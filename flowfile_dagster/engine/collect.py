@@ -1,4 +1,7 @@
-"""The only place where a Polars plan is run. Every call names its engine."""
+"""The only place where a plan of nodes is run. Every call names its engine.
+
+The store writes finished tables by itself.
+"""
 
 from __future__ import annotations
 

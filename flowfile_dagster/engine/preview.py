@@ -20,16 +20,18 @@ MAX_BYTES = 32 * 1024
 _log = logging.getLogger(__name__)
 
 
-def render_preview(frame: pl.LazyFrame, rows: int, is_hidden: Callable[[str], bool] = lambda column: False) -> str:
+def render_preview(
+    scan: Callable[[], pl.LazyFrame], rows: int, is_hidden: Callable[[str], bool] = lambda column: False
+) -> str:
     """The first rows of a stored result as a markdown table of at most 32 KB.
 
     Args:
-        frame: a scan of the result.
+        scan: opens the result.
         rows: how many rows the result has.
         is_hidden: says of a column whether its values must not be shown.
     """
     try:
-        return render_rows(hide_columns(collect(frame.head(SAMPLED_ROWS)), is_hidden), rows)
+        return render_rows(hide_columns(collect(scan().head(SAMPLED_ROWS)), is_hidden), rows)
     except NODE_FAILURES as error:  # looking at a result must not lose it
         _log.warning("no preview: %s", error)
         return f"no preview: {markdown_cell(str(error))}"

@@ -20,6 +20,7 @@ from flowfile_dagster.store.store import ResultStore
 
 #: The size of a stored result that stays at hand (bytes).
 _AT_HAND_BELOW = 1 << 18
+_MOST_AT_HAND = 64
 #: The inputs that take part, for each node of a segment that may run.
 Members: TypeAlias = Mapping[int, Sequence[Input]]
 
@@ -33,7 +34,7 @@ class Progress:
         contents: by node and handle, what identifies a result by its content.
         manifests: the results of roots.
         stopped_by: the node whose result was found wanting, by itself and by what is below it.
-        at_hand: small results that this run has stored, by content hash: as they are, for opening a file takes longer.
+        at_hand: the last small results that this run has stored, by content hash: opening a file takes longer.
     """
 
     context: NodeContext
@@ -97,6 +98,8 @@ class Progress:
         stored = self.store.write(table)
         if stored.bytes < _AT_HAND_BELOW:
             self.at_hand[stored.content_hash] = table.lazy()
+            if len(self.at_hand) > _MOST_AT_HAND:
+                del self.at_hand[next(iter(self.at_hand))]
         return stored
 
     def scan(self, table: StoredTable) -> pl.LazyFrame:

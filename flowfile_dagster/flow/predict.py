@@ -1,5 +1,6 @@
 """One walk over a graph that gives every node its schema and column lineage. Runs no transformation.
 
+Rows are read of files that do not say their types, and plans without rows are run where Polars plans another type.
 Each node starts from the predicted schemas of its inputs, so the cost is linear in the number of nodes.
 """
 

@@ -85,12 +85,13 @@ class Formula(NodeType[FormulaSettings]):
         (schema,) = inputs
         if schema is None:
             return {"output-0": None}
-        computed = {name: dtype for name, _, dtype in _columns(settings, schema)}
-        formulas = [entry.function for _, entry in settings.active_entries()]
-        if not all(is_planned_right(text, dtype, schema) for text in formulas for dtype in computed.values()):
-            empty = self.build(settings, [rowless(schema)], context)
-            return {"output-0": context.collect(empty).schema}
-        return {"output-0": pl.Schema({**schema, **computed}, check_dtypes=False)}
+        types: dict[str, pl.DataType] = dict(schema)
+        for (_, entry), (name, _, dtype) in zip(settings.active_entries(), _columns(settings, schema), strict=True):
+            if not is_planned_right(entry.function, dtype, types):
+                empty = self.build(settings, [rowless(schema)], context)
+                return {"output-0": context.collect(empty).schema}
+            types[name] = dtype
+        return {"output-0": pl.Schema(types, check_dtypes=False)}
 
     def snippet(self, settings: FormulaSettings, inputs: Sequence[MaybeSchema], names: Sequence[str]) -> str | None:
         snippet = names[0]

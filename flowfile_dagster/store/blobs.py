@@ -44,6 +44,9 @@ class Blobs(Protocol):
             DamageError: it is there, and is not what was written.
         """
 
+    def is_at_hand(self, table: StoredTable) -> bool:
+        """Whether the file of a table is on this machine already."""
+
     def path(self, table: StoredTable) -> Path:
         """The file of a table on this machine.
 
@@ -64,6 +67,10 @@ class LocalBlobs:
         self._base = str(base)
         self._folder = str(base / BLOBS)
         self._memory = FingerprintMemory(fingerprints, lambda path: hash_result(path)[0])
+
+    def is_at_hand(self, table: StoredTable) -> bool:
+        """See `Blobs.is_at_hand`."""
+        return True
 
     def path(self, table: StoredTable) -> Path:
         """See `Blobs.path`."""

@@ -161,6 +161,7 @@ class CopiedBlobs:
         self._is_read_only = is_read_only
         self._base = copies
         self._copies = LocalBlobs(copies, copies / "verified")
+        self._has_room = False
 
     def write(self, table: pl.DataFrame) -> StoredTable:
         """See `Blobs.write`."""
@@ -178,6 +179,13 @@ class CopiedBlobs:
         if facts is not None and read_json(self._note(table)) == {"modified": facts.modified}:
             raise DamageError("its content hash differs")
         return facts is not None
+
+    def is_at_hand(self, table: StoredTable) -> bool:
+        """See `Blobs.is_at_hand`."""
+        try:
+            return self._copies.check(table)
+        except DamageError:
+            return False
 
     def path(self, table: StoredTable) -> Path:
         """See `Blobs.path`. An object with other content counts as damaged from then on."""
@@ -211,6 +219,10 @@ class CopiedBlobs:
         return self._base / "damaged" / f"{table.content_hash}.json"
 
     def _make_room(self) -> None:
+        """Remove copies that nobody used for long; once for an opened store, since every copy is looked at."""
+        if self._has_room:
+            return
+        self._has_room = True
         for path in (self._base / BLOBS).rglob("*"):
             with suppress(OSError):
                 state = path.stat()

@@ -161,6 +161,18 @@ class ResultStore:
             return self._read_from.path(table)
         return self._blobs.path(table)
 
+    def is_at_hand(self, table: StoredTable) -> bool:
+        """Whether the file of a stored table lies on this machine, so that a look at it copies nothing."""
+        if self._read_from is not None and not self._is_here(table):
+            return self._read_from.is_at_hand(table)
+        return self._blobs.is_at_hand(table)
+
+    def place(self, table: StoredTable) -> str:
+        """The path or URL of the file of a stored table."""
+        if self._read_from is not None and not self._is_here(table):
+            return self._read_from.place(table)
+        return f"{self.location}/{blob_name(table.content_hash)}"
+
     def scan(self, table: StoredTable, rows: int | None = None) -> pl.LazyFrame:
         """A lazy frame over a stored table, or over what holds at least the first `rows` of it."""
         return scan_mapped(self.path(table), table.schema, rows)

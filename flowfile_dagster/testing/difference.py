@@ -83,7 +83,9 @@ def _tell(missing: list[_Row], unexpected: list[_Row], columns: Sequence[str]) -
             continue
         rest.remove(other)
         changes = [
-            f"{name} is {value!r}, expected {want!r}" for name, want, value in zip(columns, row, other) if want != value
+            f"{name} is {value!r}, expected {want!r}"
+            for name, want, value in zip(columns, row, other)
+            if repr(want) != repr(value)
         ]
         told.append(f"changed: {_show(row, columns)}: {', '.join(changes)}")
     return [*told, *(f"unexpected: {_show(row, columns)}" for row in rest)]

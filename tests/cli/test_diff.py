@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from flowfile_dagster.api import FLOW_RUNS
 from flowfile_dagster.cli.app import main
 from flowfile_dagster.store.store import ResultStore
 from tests.factories import formula, manual, write_flow
@@ -99,10 +100,10 @@ def test_diff_of_a_partition_compares_its_results(tmp_path: Path, capsys: Captur
     store = ResultStore(tmp_path / "store")
     for text in ("[id] * 2", "[id] * 3"):
         path = run_with(tmp_path, text)
-        latest = store.latest(("numbers", "doubled"))
+        latest = store.latest((FLOW_RUNS, "numbers", "doubled"))
         assert latest is not None
         store.of_run(text).publish(("nodes", "numbers", "doubled", "@2024-01-01"), latest)
-    shutil.rmtree(tmp_path / "store" / "refs" / "numbers")
+    shutil.rmtree(tmp_path / "store" / "refs" / FLOW_RUNS)
     capsys.readouterr()
     assert call("diff", path, 2, "--store", tmp_path / "store", "--partition", "2024-01-01") == 1
     assert "3 changed (b 3)" in capsys.readouterr().out
@@ -116,10 +117,10 @@ def test_diff_of_a_renamed_node_finds_what_runs_of_dagster_made_under_its_old_na
     store = ResultStore(tmp_path / "store")
     for text in ("[id] * 2", "[id] * 3"):
         path = run_with(tmp_path, text)
-        latest = store.latest(("numbers", "doubled"))
+        latest = store.latest((FLOW_RUNS, "numbers", "doubled"))
         assert latest is not None
         store.of_run(text).publish(("nodes", "accounts", "old"), latest)
-    shutil.rmtree(tmp_path / "store" / "refs" / "numbers")
+    shutil.rmtree(tmp_path / "store" / "refs" / FLOW_RUNS)
     assert call("diff", path, "doubled", "--store", tmp_path / "store", "--renamed-from", "accounts/old") == 1
     assert call("diff", path, "doubled", "--store", tmp_path / "store", "--renamed-from", "accounts/other") == 2
 

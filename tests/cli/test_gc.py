@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from flowfile_dagster import load_flow
+from flowfile_dagster.api import FLOW_RUNS
 from flowfile_dagster.cli.app import main
 from flowfile_dagster.cli.gc import _duration, _size
 from flowfile_dagster.store.fingerprints import FingerprintMemory
@@ -47,8 +48,8 @@ def test_dry_run_as_json_removes_nothing(store: Path, capsys: pytest.CaptureFixt
 
 
 def test_forgotten_flow_goes_with_what_dagster_keeps_of_its_nodes(store: Path) -> None:
-    for name in ("nodes/shop", "shop_2"):
-        shutil.copytree(store / "refs" / "shop", store / "refs" / name)
+    for name in ("shop", "nodes/shop", "shop_2"):
+        shutil.copytree(store / "refs" / FLOW_RUNS / "shop", store / "refs" / name)
     assert main(["gc", str(store), "--forget", "shop", "--keep-last", "1"]) == 0
     assert {path.relative_to(store).parts[1] for path in store.glob("refs/**/*.json")} == {"shop_2"}
     assert len(list(store.rglob("*.arrow"))) == 2

@@ -72,6 +72,23 @@ def test_file_that_appears_under_a_pattern_fires_and_one_that_is_gone_does_not(
     assert not trigger.fires()
 
 
+def test_pattern_fires_for_each_change_of_its_files_and_takes_no_folder_for_one(
+    project: Project, files: tuple[Path, Path]
+) -> None:
+    inbox = files[0].parent / "inbox"
+    (inbox / "old").mkdir(parents=True)
+    (inbox / "lost").symlink_to(inbox / "nothing")
+    for name in ("1", "2"):
+        (inbox / name).write_text("a\n1\n")
+    trigger = Trigger(project, files=[str(inbox / "*")])
+    assert not trigger.fires()
+    (inbox / "old" / "3").write_text("a\n1\n")
+    (inbox / "new").mkdir()
+    assert not trigger.fires()
+    (inbox / "2").unlink()
+    assert trigger.fires()
+
+
 def test_all_fires_when_every_one_has_changed_since_the_last_time(project: Project, files: tuple[Path, Path]) -> None:
     trigger = Trigger(project, files=[str(path) for path in files], when="all")
     trigger.fires()

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from flowfile_dagster import Flow, load_flow
+from flowfile_dagster.api import FLOW_RUNS
 from flowfile_dagster.engine.context import NodeContext
 from flowfile_dagster.plan.segments import development_segments
 from flowfile_dagster.plan.sources import fingerprint_sources
@@ -52,7 +53,7 @@ def plan(flow: Flow, store: ResultStore, *targets: int) -> RunPlan:
     context = NodeContext(flow.graph)
 
     def latest(entry: Any) -> Manifest | None:
-        ref = store.latest((flow.name, flow.names[entry.node_id]))
+        ref = store.latest((FLOW_RUNS, flow.name, flow.names[entry.node_id]))
         return None if ref is None else store.find(ref.node_hash)
 
     def fingerprint(entry: Any) -> str:

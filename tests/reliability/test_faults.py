@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 
 from flowfile_dagster import FlowfileIOManager, build_definitions, load_flow
+from flowfile_dagster.api import FLOW_RUNS
 from flowfile_dagster.cli.app import main
 from flowfile_dagster.store.index import manifest_name
 from flowfile_dagster.store.refs import Ref
@@ -246,7 +247,7 @@ def test_damaged_manifest_of_a_result_that_is_found_by_its_inputs_is_reported(
     flow: Path, store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = load_flow(flow).run(store=store)
-    ref = before.store.latest(("shop", "record_count_12"))
+    ref = before.store.latest((FLOW_RUNS, "shop", "record_count_12"))
     assert ref is not None
     manifest = store / manifest_name(ref.node_hash)
     manifest.write_bytes(b"{")

@@ -17,7 +17,7 @@ from flowfile_dagster import load_flow; from flowfile_dagster.store.store import
 store = ResultStore(Path(sys.argv[1]).parent / sys.argv[2])
 run = load_flow(sys.argv[1]).run(store=store)
 for node in run.flow.nodes.values():
-    manifest = store.find(store.latest((run.flow.name, run.flow.names[node.node_id])).node_hash)
+    manifest = store.find(store.latest(("flow-runs", run.flow.name, run.flow.names[node.node_id])).node_hash)
     print(manifest.node_hash, *(manifest.parts[name] for name in ("settings", "upstream", "source")))
 """
 READER = {

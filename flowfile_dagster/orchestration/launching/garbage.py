@@ -8,7 +8,7 @@ import dagster as dg
 
 from flowfile_dagster.orchestration.specs.translator import IO_MANAGER_KEY
 from flowfile_dagster.orchestration.steps.io_manager import io_manager_of
-from flowfile_dagster.store.garbage import Policy, collect_garbage
+from flowfile_dagster.store.garbage import DEFAULT_GRACE, Policy, collect_garbage
 
 
 def build_gc_schedule(
@@ -17,18 +17,20 @@ def build_gc_schedule(
     keep_last: int | None = None,
     max_age: timedelta | None = None,
     max_bytes: int | None = None,
+    grace: timedelta = timedelta(seconds=DEFAULT_GRACE),
 ) -> dg.ScheduleDefinition:
     """A schedule, off until it is switched on, that removes results which nothing needs any more.
 
-    What the latest materializations are made of always stays, and so does what is younger than an hour.
+    What the latest materializations are made of always stays.
 
     Args:
         cron_schedule: when; default: every night at three.
         keep_last: keep this many latest results of each asset; without another limit, everything else goes.
         max_age: remove what was not used for so long.
         max_bytes: remove the oldest until the data files have this size.
+        grace: what is younger stays, for it may belong to a run at work: longer than the longest run.
     """
-    policy = Policy(keep_last, None if max_age is None else max_age.total_seconds(), max_bytes)
+    policy = Policy(keep_last, None if max_age is None else max_age.total_seconds(), max_bytes, grace.total_seconds())
 
     @dg.op(required_resource_keys={IO_MANAGER_KEY}, out=dg.Out(dg.Nothing))
     def remove_old_results(context: dg.OpExecutionContext) -> None:

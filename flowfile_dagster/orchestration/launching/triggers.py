@@ -81,7 +81,8 @@ def look_at_files(
 
     Files that look as they did are not read.
     """
-    states = {path: stat_signature(Path(path)) for path in sorted(glob.glob(pattern, recursive=True))}  # noqa: PTH207
+    found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
+    states = {path: stat_signature(Path(path)) for path in found if Path(path).is_file()}
     if not states:
         return (None, None)
     looks = canonical_hash(states)

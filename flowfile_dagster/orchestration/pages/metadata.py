@@ -153,12 +153,12 @@ def _table_metadata(
     metadata: dict[str, Any] = {
         "dagster/row_count": table.rows,
         "dagster/size_bytes": table.bytes,
-        "flowfile/preview": dg.MetadataValue.md(
-            render_preview(store.scan(table, SAMPLED_ROWS), table.rows, redaction.hides)
-        ),
         "flowfile/schema": dg.MetadataValue.json(schema),
-        "flowfile/stored_at": dg.MetadataValue.path(str(store.path(table))),
+        "flowfile/stored_at": dg.MetadataValue.path(store.place(table)),
     }
+    if store.is_at_hand(table):
+        preview = render_preview(lambda: store.scan(table, SAMPLED_ROWS), table.rows, redaction.hides)
+        metadata["flowfile/preview"] = dg.MetadataValue.md(preview)
     if predicted is not None and (difference := explain_difference(schema_from_json(predicted), table.schema)):
         metadata["flowfile/schema_difference"] = difference
     if _is_shown_better(schema, predicted):

@@ -37,8 +37,8 @@ class LaunchConfig(dg.Model, dg.Resolvable):
         parameters: the values of parameters by flow and name.
         tags: tags of the runs.
         skip_if_running: whether nothing is launched while another run of one of the flows goes on.
-        stale_after: the age from which a run that has not ended is taken for dead where its process cannot be looked
-            for, such as ``90m``. Less than a day by default: a dead run must not block the one of the next day.
+        stale_after: the age from which a run that has not ended is taken for dead, such as ``90m``: longer than the
+            longest run. Less than a day by default: a dead run must not block the one of the next day.
         status: ``running``, or ``stopped`` until someone turns it on.
     """
 
