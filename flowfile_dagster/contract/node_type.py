@@ -137,7 +137,7 @@ class NodeType(Generic[SettingsT]):
         """Raise a `NodeProblem` where the settings alone show that the node cannot run. Executes nothing."""
 
     def build(self, settings: SettingsT, frames: Sequence[pl.LazyFrame], context: BuildContext) -> Frames:
-        """The node as a lazy plan over its inputs. Pure: opens scans, and collects at most what names and types depend on.
+        """The node as a lazy plan over its inputs. Pure: opens scans, and collects what names and types depend on.
 
         A barrier may have none.
         """

@@ -125,6 +125,21 @@ def test_diff_of_a_renamed_node_finds_what_runs_of_dagster_made_under_its_old_na
     assert call("diff", path, "doubled", "--store", tmp_path / "store", "--renamed-from", "accounts/other") == 2
 
 
+def test_diff_of_a_flow_in_a_folder_is_not_that_of_one_of_the_same_name_above(tmp_path: Path, capsys: Capture) -> None:
+    store = ResultStore(tmp_path / "store")
+    (tmp_path / "shop").mkdir()
+    for text, key in (("[id]", ("shop",)), ("[id] * 2", ()), ("[id] * 3", ("shop",)), ("[id] * 4", ())):
+        path = run_with(tmp_path / "shop", text)
+        latest = ResultStore(tmp_path / "shop" / "store").latest((FLOW_RUNS, "numbers", "doubled"))
+        assert latest is not None
+        shutil.copytree(tmp_path / "shop" / "store", tmp_path / "store", dirs_exist_ok=True)
+        store.of_run(text).publish(("nodes", *key, "numbers", "doubled"), latest)
+    capsys.readouterr()
+    assert call("diff", path, "doubled", "--store", tmp_path / "store", "--json") == 1
+    samples = json.loads(capsys.readouterr().out)["rows"]["samples"]
+    assert [samples[side][0]["b"] for side in ("before", "after")] == [1, 3]
+
+
 def test_diff_takes_parameters_whose_defaults_do_not_load(tmp_path: Path, capsys: Capture) -> None:
     nodes = [manual(1, {"a": [1]}), formula(2, 1, "b", "${n}")]
     path = write_flow(tmp_path / "f.json", nodes, parameters=[{"name": "n", "type": "integer"}])

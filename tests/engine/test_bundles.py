@@ -71,6 +71,16 @@ def test_shared_node_runs_once_where_decimals_come_out_of_its_readers(tmp_path: 
     assert [rows for rows in runs if rows] == [3]
 
 
+def test_shared_node_runs_once_where_a_reader_collects_something_else_while_it_is_built(
+    tmp_path: Path, runs: list[int]
+) -> None:
+    settings = {"dynamic_rename_input": {"rename_mode": "formula", "formula": 'concat([column_name], "_x")'}}
+    readers = [node(3, "dynamic_rename", settings, 2), group(4, 2, "a")]
+    run = load_flow(write_flow(tmp_path / "flow.json", [ROWS, UNIQUE, *readers])).run("performance")
+    assert run.frame(3).columns == ["a_x", "b_x"]
+    assert runs == [3]
+
+
 @pytest.mark.parametrize("write_mode", ["append", "create"])
 def test_writers_that_lock_a_folder_do_not_wait_for_each_other(tmp_path: Path, write_mode: str) -> None:
     writers = [write_file(number, 2, tmp_path / f"{number}.csv", write_mode=write_mode) for number in (3, 4)]

@@ -115,6 +115,16 @@ def test_choice_between_a_category_and_text_is_predicted_as_the_category_it_give
     assert_node("formula", formulas(("n", 'if is_empty([c]) then "n" else [c] endif')), [rows], expected)
 
 
+def test_choice_that_reads_the_category_of_an_entry_before_is_predicted_as_the_category_it_gives() -> None:
+    rows = pl.DataFrame({"a": [1, 3]})
+    expected = rows.with_columns(
+        c=pl.Series(["1", "3"], dtype=pl.Categorical), n=pl.Series(["zz", "3"], dtype=pl.Categorical)
+    )
+    settings = formulas(("c", "[a]"), ("n", 'if [a] > 2 then [c] else "zz" endif'))
+    settings["functions"][0]["field"]["data_type"] = "Categorical"
+    assert_node("formula", settings, [rows], expected)
+
+
 def test_number_as_a_category_is_the_category_of_its_text() -> None:
     rows = pl.DataFrame({"n": [1, None], "seen": ["before", "it"]}).cast({"seen": pl.Categorical})
     expected = rows.with_columns(c=pl.Series(["1", None], dtype=pl.Categorical))

@@ -8,9 +8,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from flowfile_dagster import ConfigError, FlowfileIOManager, build_definitions
+from flowfile_dagster import ConfigError, FlowfileIOManager, build_definitions, load_flow
 from flowfile_dagster.store.store import ResultStore
-from tests.factories import formula, manual
+from tests.factories import formula, manual, write_flow
 from tests.orchestration.project import Project
 
 NODES = [manual(1, {"a": [1, 2, 3]}), formula(2, 1, "b", "[a] * 2")]
@@ -45,6 +45,27 @@ def test_python_asset_gets_the_type_that_it_asks_for(project: Project) -> None:
     assert isinstance(seen["lazy"], pl.LazyFrame)
     assert seen["lazy"].collect().equals(seen["eager"])
     assert seen["arrow"].to_pydict() == {"a": [1, 2, 3], "b": [2, 4, 6]}
+
+
+def test_run_without_dagster_leaves_the_latest_results_of_assets_alone(project: Project, tmp_path: Path) -> None:
+    path = project.write(NODES)
+    io_manager = FlowfileIOManager(base_path=str(tmp_path / "store"))
+    seen: list[pl.DataFrame] = []
+
+    @dg.asset(ins={"rows": dg.AssetIn(["shop", "formula_2"], input_manager_key="flowfile_io_manager")})
+    def reader(rows: pl.DataFrame) -> None:
+        seen.append(rows)
+
+    assert run(project, reader, io_manager=io_manager).success
+    tried = write_flow(tmp_path / path.name, [NODES[0], formula(2, 1, "b", "[a] * 100")])
+    assert load_flow(tried).run(store=tmp_path / "store").is_success
+    alone = dg.Definitions.merge(
+        build_definitions(project.folder, compiled_folder=project.folder / ".compiled", io_manager=io_manager),
+        dg.Definitions(assets=[reader]),
+    )
+    job = alone.resolve_implicit_global_asset_job_def()
+    assert job.execute_in_process(instance=project.instance, asset_selection=[reader.key]).success
+    assert seen[0].equals(seen[1])
 
 
 def test_python_asset_can_be_stored(project: Project) -> None:

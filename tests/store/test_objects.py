@@ -231,4 +231,13 @@ def test_dagster_keeps_results_on_s3_with_credentials_from_the_resource(
             [event.to_json() if hasattr(event, "to_json") else event for event in instance.all_logs(result.run_id)]
         )
     assert caches == [{"miss:first"}, {"hit"}]
+    copies = tmp_path / "cache"
+    shutil.rmtree(copies)
+    result = job.execute_in_process(instance=instance)
+    (told,) = {
+        (event.metadata["flowfile/cache"].value, "flowfile/preview" in event.metadata)
+        for event in result.asset_materializations_for_node("shop")
+    }
+    assert told == ("hit", False)
+    assert not list(copies.rglob("*.arrow"))
     assert [path for path in bucket.find(BUCKET) if "/refs/shop/formula_2.json" in path]

@@ -39,6 +39,15 @@ def test_rows_that_differ_are_missing_unexpected_or_changed(expected: dict[str, 
     assert differences(expected, ignore_order=True) == told
 
 
+def test_values_that_are_equal_as_text_are_no_difference_and_others_are_shown() -> None:
+    actual = pl.DataFrame({"k": [1, 2], "x": [float("nan"), -0.0], "y": [1, 1]})
+    expected = pl.DataFrame({"k": [1, 2], "x": [float("nan"), 0.0], "y": [2, 1]})
+    assert find_differences(expected, actual, ignore_order=False) == [
+        "changed: k=1, x=nan, y=2: y is 1, expected 2",
+        "changed: k=2, x=0.0, y=1: x is -0.0, expected 0.0",
+    ]
+
+
 def test_order_counts_unless_it_is_ignored() -> None:
     assert differences({"id": [2, 1, 3]})[0] == "row 1 is id=1, expected id=2: the order differs"
     assert differences({"id": [2, 1, 3]}, ignore_order=True) == []
