@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         StaticPartitions,
         TimePartitions,
     )
-    from flowfile_dagster.orchestration.specs.translator import FlowfileTranslator, FlowOutput, OutputEdges
+    from flowfile_dagster.orchestration.specs.translator import FlowfileTranslator, NodeOutput, OutputEdges
     from flowfile_dagster.orchestration.steps.io_manager import FlowfileIOManager
     from flowfile_dagster.testing.runner import find_tests
 
@@ -50,7 +50,6 @@ _MODULES = {
     "FlowAlert": "orchestration.launching.alerts",
     "FlowConfig": "orchestration.project.config",
     "FlowFileError": "errors",
-    "FlowOutput": "orchestration.specs.translator",
     "FlowRun": "api",
     "FlowfileComponent": "orchestration.component",
     "FlowfileDagsterError": "errors",
@@ -60,6 +59,7 @@ _MODULES = {
     "MultiPartitions": "orchestration.project.partitions",
     "NodeConfig": "orchestration.project.config",
     "NodeError": "errors",
+    "NodeOutput": "orchestration.specs.translator",
     "NodeProblem": "errors",
     "NotNull": "engine.checks",
     "OutputEdges": "orchestration.specs.translator",
@@ -91,7 +91,6 @@ __all__ = [
     "FlowAlert",
     "FlowConfig",
     "FlowFileError",
-    "FlowOutput",
     "FlowRun",
     "FlowfileComponent",
     "FlowfileDagsterError",
@@ -101,6 +100,7 @@ __all__ = [
     "MultiPartitions",
     "NodeConfig",
     "NodeError",
+    "NodeOutput",
     "NodeProblem",
     "NotNull",
     "OutputEdges",

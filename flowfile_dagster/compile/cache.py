@@ -17,7 +17,7 @@ from flowfile_dagster.compat import prediction_versions
 from flowfile_dagster.compile.form import COMPILED_FORMAT, UNUSABLE, BrokenFlow, CompiledFlow, from_json
 from flowfile_dagster.errors import FlowFileError, Problem, StoreError
 from flowfile_dagster.flow.text import FlowText, hash_flow_file
-from flowfile_dagster.store.fingerprints import FINGERPRINTS, FingerprintMemory, stat_signature
+from flowfile_dagster.store.fingerprints import FingerprintMemory, fingerprint_memory, stat_signature
 from flowfile_dagster.store.index import manifest_name
 from flowfile_dagster.store.local_files import read_json
 
@@ -29,7 +29,7 @@ from flowfile_dagster.compile.worker import main
 main()
 """
 #: More flows than this are shared out to two workers.
-_FLOWS_PER_WORKER = 40
+_MOST_FLOWS_OF_ONE_WORKER = 40
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class CompileCache:
     def _is_current(self, flow: CompiledFlow) -> bool:
         """Whether the sources look as they did, and no stored result has come that says more."""
         if self._store is not None:
-            memory = FingerprintMemory(self._store / FINGERPRINTS)
+            memory = fingerprint_memory(self._store)
             if any((self._store / manifest_name(node_hash)).exists() for node_hash in flow.awaited):
                 return False
             if any(_is_remembered(memory, Path(path)) for path in flow.awaited_files):
@@ -146,7 +146,7 @@ class CompileCache:
 
     def _compile(self, missing: Sequence[tuple[FlowRequest, str]]) -> set[str]:
         """Have flows compiled; gives the keys of those that were."""
-        count = 2 if len(missing) > _FLOWS_PER_WORKER and (os.cpu_count() or 1) > 1 else 1
+        count = 2 if len(missing) > _MOST_FLOWS_OF_ONE_WORKER and (os.cpu_count() or 1) > 1 else 1
         shares = [list(missing[index::count]) for index in range(count)]
         compiled: set[str] = set()
         while any(shares):

@@ -43,7 +43,7 @@ from flowfile_dagster.plan.node_hash import settings_hash
 from flowfile_dagster.plan.segments import Segment, development_segments
 from flowfile_dagster.plan.sources import fingerprint_sources
 from flowfile_dagster.plan.stages import PlanInputs, Stage, plan_run
-from flowfile_dagster.store.fingerprints import FINGERPRINTS, SCHEMAS, FileMemory, FingerprintMemory, stat_signature
+from flowfile_dagster.store.fingerprints import SCHEMAS, FileMemory, fingerprint_memory, stat_signature
 from flowfile_dagster.store.store import ResultStore
 
 _MAX_WATCHED_FOLDERS = 1000
@@ -147,7 +147,7 @@ def _stored_stages(graph: FlowGraph, store: ResultStore, unread: list[Path]) -> 
 
     Files that would have to be read for more are added to `unread`.
     """
-    memory = FingerprintMemory(store.base / FINGERPRINTS)
+    memory = fingerprint_memory(store.base)
     context = NodeContext(graph)
 
     def remembered(path: Path) -> str:

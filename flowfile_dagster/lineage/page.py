@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -39,7 +39,11 @@ def page_data(project: Project, selected: Iterable[ColumnId] = ()) -> dict[str, 
     }
     return {
         "flows": list(project.flows),
-        "nodes": [node for number, flow in enumerate(project.flows.values()) for node in _nodes(project, flow, number)],
+        "nodes": [
+            node
+            for number, flow in enumerate(project.flows.values())
+            for node in _nodes(project, flow, number, numbers)
+        ],
         "edges": [
             [nodes[NodeId(flow.name, item.node_id)], nodes[NodeId(flow.name, node.node_id)], 0]
             for flow in project.flows.values()
@@ -61,9 +65,10 @@ def page_data(project: Project, selected: Iterable[ColumnId] = ()) -> dict[str, 
     }
 
 
-def _nodes(project: Project, flow: ProjectFlow, number: int) -> Iterator[dict[str, Any]]:
+def _nodes(
+    project: Project, flow: ProjectFlow, number: int, columns: Mapping[ColumnId, int]
+) -> Iterator[dict[str, Any]]:
     places = place_nodes(flow.graph)
-    columns = {column: index for index, column in enumerate(project.columns.parents)}
     for node in flow.graph.nodes.values():
         outputs = []
         for handle, label in zip(node.handles, node.handle_labels, strict=True):

@@ -1,8 +1,8 @@
-"""Checks on columns that many nodes make before they build a plan."""
+"""What many nodes ask of columns before they build a plan."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import polars as pl
 
@@ -32,6 +32,13 @@ def require_distinct(names: Iterable[str], cause: str = "") -> None:
         if name in seen:
             raise DuplicateColumnError(name, cause)
         seen.add(name)
+
+
+def unused_name(base: str, taken: Collection[str]) -> str:
+    """`base`, with underscores appended until it is none of the taken names."""
+    while base in taken:
+        base += "_"
+    return base
 
 
 def common_dtype(dtypes: Iterable[pl.DataType]) -> pl.DataType | None:

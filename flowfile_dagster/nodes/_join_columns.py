@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from flowfile_dagster.contract.settings import ColumnList
 from flowfile_dagster.errors import DuplicateColumnError, SettingsError
+from flowfile_dagster.nodes._columns import unused_name
 
 RIGHT_SUFFIX = "_right"
 
@@ -83,13 +84,6 @@ def check_names(left: JoinSide, right: JoinSide) -> None:
     double = _first_double(column.name for column in (*left.kept, *right.kept))
     if double is not None:
         raise DuplicateColumnError(double, "it is kept on both sides; rename or drop one of them")
-
-
-def unused_name(base: str, taken: Collection[str]) -> str:
-    """`base`, with underscores appended until it is none of the taken names."""
-    while base in taken:
-        base += "_"
-    return base
 
 
 def working_names(sides: Sequence[JoinSide]) -> tuple[dict[str, str], ...]:

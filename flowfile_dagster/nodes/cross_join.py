@@ -16,7 +16,8 @@ from flowfile_dagster.compat import STREAMED_CROSS_JOINS_LOSE_NULLS
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import TWO_INPUTS, NodeType, Trait
 from flowfile_dagster.contract.settings import ColumnList, NodeSettings, SettingsBlock
-from flowfile_dagster.nodes._join_columns import JoinSide, check_names, list_side, rename_overlap, unused_name
+from flowfile_dagster.nodes._columns import unused_name
+from flowfile_dagster.nodes._join_columns import JoinSide, check_names, list_side, rename_overlap
 
 
 class CrossJoinInput(SettingsBlock):

@@ -22,6 +22,7 @@ from flowfile_dagster.errors import FormulaError, MissingColumnError, SettingsEr
 from flowfile_dagster.formula.code import formula_code
 from flowfile_dagster.formula.compile import can_name_column, check_formula, compile_formula, is_random, is_volatile
 from flowfile_dagster.formula.filters import OPERATOR_SYMBOLS, render_condition
+from flowfile_dagster.nodes._columns import unused_name
 
 _BASIC = "filter_input.basic_filter"
 _ODD_CHARACTERS = "comma, quote, bracket, backslash, // or repeated spaces"
@@ -115,7 +116,7 @@ class Filter(NodeType[FilterSettings]):
             return self.build(settings, frames, context)
         (frame,) = frames
         columns = context.schema_of(frame)
-        mark = _unused_name(columns)
+        mark = unused_name("__condition__", columns)
         table = context.collect(frame.with_columns(_condition(settings, columns).alias(mark)))
         return {handle: part.drop(mark) for handle, part in _split(table.lazy(), pl.col(mark)).items()}
 
@@ -180,10 +181,3 @@ def _explain_failure(basic: BasicFilter, dtype: pl.DataType, error: FormulaError
 
 def _split(frame: pl.LazyFrame, condition: pl.Expr) -> dict[str, pl.LazyFrame]:
     return {"output-0": frame.filter(condition), "output-1": frame.filter(~condition)}
-
-
-def _unused_name(columns: pl.Schema) -> str:
-    name = "__condition__"
-    while name in columns:
-        name += "_"
-    return name

@@ -22,13 +22,13 @@ from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import TWO_INPUTS, MaybeSchema, NodeType, Trait
 from flowfile_dagster.contract.settings import ColumnList, NodeSettings, SettingsBlock, TextOrEmpty
 from flowfile_dagster.errors import MissingColumnError, SettingsError
+from flowfile_dagster.nodes._columns import unused_name
 from flowfile_dagster.nodes._join_columns import (
     JoinColumn,
     JoinSide,
     check_names,
     list_side,
     rename_overlap,
-    unused_name,
     working_names,
 )
 

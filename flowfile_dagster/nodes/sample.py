@@ -19,7 +19,7 @@ from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import MaybeSchema, NodeType, Trait
 from flowfile_dagster.contract.settings import NodeSettings
 from flowfile_dagster.errors import SettingsError
-from flowfile_dagster.nodes._join_columns import unused_name
+from flowfile_dagster.nodes._columns import unused_name
 
 
 class SampleSettings(NodeSettings):

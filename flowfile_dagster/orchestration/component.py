@@ -15,7 +15,7 @@ from flowfile_dagster.flow.graph import ExecutionMode
 from flowfile_dagster.orchestration.definitions import build_definitions
 from flowfile_dagster.orchestration.project.config import FlowConfig, SchemaChecks
 from flowfile_dagster.orchestration.project.launch_config import AlertConfig, ScheduleConfig, TriggerConfig
-from flowfile_dagster.orchestration.specs.translator import FlowfileTranslator, FlowOutput, OutputEdges
+from flowfile_dagster.orchestration.specs.translator import FlowfileTranslator, NodeOutput, OutputEdges
 from flowfile_dagster.orchestration.steps.io_manager import StorageOption, shared_io_manager
 from flowfile_dagster.store.objects import is_url
 
@@ -87,15 +87,15 @@ class FlowfileComponent(dg.Component, dg.Model, dg.Resolvable):
     compiled_folder: str | None = None
     translation: (
         Annotated[
-            TranslationFn[FlowOutput],
-            TranslationFnResolver[FlowOutput](
+            TranslationFn[NodeOutput],
+            TranslationFnResolver[NodeOutput](
                 lambda output: {"output": output, "node": output.node, "flow": output.flow}
             ),
         ]
         | None
     ) = None
 
-    def get_asset_spec(self, output: FlowOutput, edges: OutputEdges) -> dg.AssetSpec:
+    def get_asset_spec(self, output: NodeOutput, edges: OutputEdges) -> dg.AssetSpec:
         """How an output of a node appears in Dagster. Override it for what a translation cannot say."""
         spec = FlowfileTranslator().get_asset_spec(output, edges)
         return spec if self.translation is None else self.translation(spec, output)
@@ -143,5 +143,5 @@ class _ComponentTranslator(FlowfileTranslator):
     def __init__(self, component: FlowfileComponent) -> None:
         self._component = component
 
-    def get_asset_spec(self, output: FlowOutput, edges: OutputEdges) -> dg.AssetSpec:
+    def get_asset_spec(self, output: NodeOutput, edges: OutputEdges) -> dg.AssetSpec:
         return self._component.get_asset_spec(output, edges)

@@ -137,9 +137,14 @@ class SourceMemory:
     found_types: FileMemory | None
 
 
+def fingerprint_memory(base: Path) -> FingerprintMemory:
+    """What a store remembers of the content of source files; `base` is its folder on this machine."""
+    return FingerprintMemory(base / FINGERPRINTS)
+
+
 def source_memory(base: Path) -> SourceMemory:
-    """What a store remembers; `base` is its folder on this machine."""
-    return SourceMemory(FingerprintMemory(base / FINGERPRINTS).content_hash, FileMemory(base / SCHEMAS))
+    """What a store remembers of source files; `base` is its folder on this machine."""
+    return SourceMemory(fingerprint_memory(base).content_hash, FileMemory(base / SCHEMAS))
 
 
 def passing_source_memory() -> SourceMemory:

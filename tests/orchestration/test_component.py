@@ -20,8 +20,8 @@ from flowfile_dagster import (
     FlowConfig,
     FlowfileComponent,
     FlowfileIOManager,
-    FlowOutput,
     NodeConfig,
+    NodeOutput,
     OutputEdges,
     ScheduleConfig,
     TriggerConfig,
@@ -163,7 +163,7 @@ class TestTranslation(TranslationCases):
 class OwnedComponent(FlowfileComponent):
     """Overrides what becomes of a node."""
 
-    def get_asset_spec(self, output: FlowOutput, edges: OutputEdges) -> dg.AssetSpec:
+    def get_asset_spec(self, output: NodeOutput, edges: OutputEdges) -> dg.AssetSpec:
         spec = super().get_asset_spec(output, edges)
         return spec.replace_attributes(key=spec.key.with_prefix("owned"), owners=[f"team:{output.node.node_type}"])
 

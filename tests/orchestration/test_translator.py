@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from flowfile_dagster import ConfigError, FlowfileTranslator, FlowOutput, OutputEdges, build_definitions
+from flowfile_dagster import ConfigError, FlowfileTranslator, NodeOutput, OutputEdges, build_definitions
 from tests.factories import fifteen_nodes, formula, manual, node, write_flow
 from tests.orchestration.project import Project
 
@@ -23,12 +23,12 @@ def deps_of(spec: dg.AssetSpec) -> set[str]:
 
 
 class ByKey(FlowfileTranslator):
-    def get_asset_key(self, output: FlowOutput) -> dg.AssetKey:
+    def get_asset_key(self, output: NodeOutput) -> dg.AssetKey:
         return super().get_asset_key(output).with_prefix("warehouse")
 
 
 class BySpec(FlowfileTranslator):
-    def get_asset_spec(self, output: FlowOutput, edges: OutputEdges) -> dg.AssetSpec:
+    def get_asset_spec(self, output: NodeOutput, edges: OutputEdges) -> dg.AssetSpec:
         spec = super().get_asset_spec(output, edges)
         return spec.replace_attributes(key=spec.key.with_prefix("warehouse"))
 

@@ -17,9 +17,8 @@ from flowfile_dagster.orchestration.launching.target import FlowAssets, build_ta
 from flowfile_dagster.orchestration.project.launch_config import TriggerConfig
 from flowfile_dagster.orchestration.steps.history import DATA_VERSION_TAG, latest_observed_version
 from flowfile_dagster.orchestration.steps.io_manager import FlowfileIOManager
-from flowfile_dagster.orchestration.steps.observation import fingerprint_memory
 from flowfile_dagster.plan.node_hash import canonical_hash
-from flowfile_dagster.store.fingerprints import FingerprintMemory, stat_signature
+from flowfile_dagster.store.fingerprints import FingerprintMemory, fingerprint_memory, stat_signature
 
 #: A sensor reads at most so many bytes for a pattern; beyond that a file counts as changed by its size and time.
 MAX_BYTES_READ = 64 * 1024 * 1024
@@ -52,7 +51,7 @@ def build_trigger(config: TriggerConfig, assets: FlowAssets, io_manager: Flowfil
         cursor = Cursor(**json.loads(context.cursor)) if context.cursor else Cursor()
         if cursor.started != context.last_sensor_start_time:
             cursor = Cursor(context.last_sensor_start_time, {}, cursor.seen)
-        memory = fingerprint_memory(io_manager.process_config_and_initialize().open_store(context.instance))
+        memory = fingerprint_memory(io_manager.process_config_and_initialize().open_store(context.instance).base)
         seen = {
             path: look_at_files(str(assets.project.base / path), memory, cursor.seen.get(path)) for path in config.files
         }

@@ -16,7 +16,7 @@ from flowfile_dagster.orchestration.pages.metadata import ColumnOrigins
 from flowfile_dagster.orchestration.project.place import FlowPlace
 from flowfile_dagster.orchestration.project.project import Project
 from flowfile_dagster.orchestration.specs.sources import OutsideSource, OutsideSources
-from flowfile_dagster.orchestration.specs.translator import FlowfileTranslator, FlowOutput, OutputEdges
+from flowfile_dagster.orchestration.specs.translator import FlowfileTranslator, NodeOutput, OutputEdges
 from flowfile_dagster.orchestration.specs.written_files import WrittenFile, render_origins
 from flowfile_dagster.plan.sources import belongs_to
 
@@ -90,7 +90,7 @@ class SpecBuilder:
             deps = self._deps(place, segment, nodes)
             written = self._written_elsewhere(place, [nodes[node_id] for node_id in segment.nodes])
             for handle in node.schemas:
-                output = FlowOutput(
+                output = NodeOutput(
                     place,
                     flow,
                     self._without_waiting(node),
@@ -169,7 +169,7 @@ class SpecBuilder:
     def _output_keys(self, place: FlowPlace, flow: CompiledFlow) -> dict[tuple[int, str], dg.AssetKey]:
         return {
             (node.node_id, handle): self._translator.resolve_key(
-                FlowOutput(place, flow, node, handle, self._paths[place][node.node_id])
+                NodeOutput(place, flow, node, handle, self._paths[place][node.node_id])
             )
             for node in flow.nodes
             for handle in node.schemas

@@ -18,7 +18,7 @@ IO_MANAGER_KEY = "flowfile_io_manager"
 
 
 @dataclass(frozen=True)
-class FlowOutput:
+class NodeOutput:
     """One output of one node, which becomes one asset.
 
     Attributes:
@@ -67,13 +67,13 @@ class FlowfileTranslator:
     What depends on an output asks the same methods, so a key that is changed in either changes everywhere.
     """
 
-    def resolve_key(self, output: FlowOutput) -> dg.AssetKey:
+    def resolve_key(self, output: NodeOutput) -> dg.AssetKey:
         """The key that the output's spec has, whichever method decides it."""
         if type(self).get_asset_spec is FlowfileTranslator.get_asset_spec:
             return self.get_asset_key(output)
         return self.get_asset_spec(output, OutputEdges((), None)).key
 
-    def get_asset_key(self, output: FlowOutput) -> dg.AssetKey:
+    def get_asset_key(self, output: NodeOutput) -> dg.AssetKey:
         """``[folders…, flow, node]``; where a node has several outputs, the label is part of the last name."""
         *above, name = output.history_path
         return dg.AssetKey([*above, name if output.label is None else f"{name}_{slug(output.label)}"])
@@ -93,7 +93,7 @@ class FlowfileTranslator:
             return None
         return dg.AssetSpec(key, group_name="sources", metadata={"dagster/uri": uri}, kinds={"file"})
 
-    def get_asset_spec(self, output: FlowOutput, edges: OutputEdges) -> dg.AssetSpec:
+    def get_asset_spec(self, output: NodeOutput, edges: OutputEdges) -> dg.AssetSpec:
         """The spec of one output."""
         node = output.node
         return dg.AssetSpec(
@@ -118,7 +118,7 @@ def _dependency(key: dg.AssetKey) -> dg.AssetDep:
     return dg.AssetDep(key)
 
 
-def _code_version(output: FlowOutput) -> str:
+def _code_version(output: NodeOutput) -> str:
     """The hash of the settings of all that is computed together."""
     members = output.segment.nodes if output.segment else [output.node.node_id]
     if len(members) == 1:

@@ -22,7 +22,7 @@ from flowfile_dagster.orchestration.steps.history import (
 )
 from flowfile_dagster.orchestration.steps.io_manager import io_manager_of
 from flowfile_dagster.plan.sources import source_version
-from flowfile_dagster.store.fingerprints import FINGERPRINTS, FingerprintMemory
+from flowfile_dagster.store.fingerprints import FingerprintMemory, fingerprint_memory
 from flowfile_dagster.store.store import ResultStore
 
 #: The data version of a source that could never be read.
@@ -41,7 +41,7 @@ def build_source_assets(
 
     def observe_sources(context: dg.AssetExecutionContext) -> Iterator[dg.ObserveResult]:
         io_manager = io_manager_of(context.resources)
-        memory = fingerprint_memory(io_manager.open_store(context.instance))
+        memory = fingerprint_memory(io_manager.open_store(context.instance).base)
         by_place: dict[FlowPlace, list[dg.AssetKey]] = {}
         for key in sorted(context.selected_asset_keys):
             by_place.setdefault(observed[key].place, []).append(key)
@@ -94,7 +94,7 @@ def record_sources(
         By root the tags that say what its materialization was made from, or from something newer. Dagster itself
         would name the state last observed, which a file may have left since.
     """
-    memory = fingerprint_memory(store)
+    memory = fingerprint_memory(store.base)
     versions: dict[dg.AssetKey, str] = {}
     tags: dict[int, dict[str, str]] = {}
     for segment in segments if observed else ():
@@ -120,8 +120,3 @@ def _version(source: Source, memory: FingerprintMemory) -> str | None:
 
 def _size(source: Source) -> dict[str, Any]:
     return {"flowfile/files": len(source.files), "dagster/uri": source.uri}
-
-
-def fingerprint_memory(store: ResultStore) -> FingerprintMemory:
-    """What is remembered of source files, so that an unchanged one is never read again."""
-    return FingerprintMemory(store.base / FINGERPRINTS)
