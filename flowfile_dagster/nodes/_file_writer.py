@@ -33,9 +33,15 @@ def scratch_file(target: Path) -> Iterator[Path]:
 
     It has a folder of its own: a Polars sink that fails may open its file after it has told the failure. It is renamed
     before it is removed, so that no file comes into it meanwhile.
+
+    Raises:
+        DataError: there can be no new file beside `target`.
     """
     folder = target.with_name(f".{uuid4().hex}.tmp")
-    folder.mkdir()
+    try:
+        folder.mkdir()
+    except OSError as error:
+        raise DataError(f"nothing can be written into the folder {target.parent}: {error.strerror}") from error
     scratch = folder / "new"
     try:
         with locked_folder(scratch):
