@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from flowfile_dagster.compat import FILTERS_SHARE_NOTHING
 from flowfile_dagster.contract.node_type import NODE_FAILURES, Trait, by_handle
 from flowfile_dagster.contract.output_fields import apply_output_fields
 from flowfile_dagster.engine.context import NodeContext, NodeFrames
@@ -51,16 +52,28 @@ def assemble(
     schemas: dict[int, pl.Schema] = {}
     contexts = {keeps: replace(context, keeps_order=keeps, known_schemas=schemas) for keeps in (False, True)}
     predicting = replace(context.alone(), known_schemas=schemas)
+    dear = _dear_members(context.graph, members) if FILTERS_SHARE_NOTHING else ()
     for node_id, inputs in members.items():
         node = context.graph.nodes[node_id]
         given = [frames[item.node_id][item.handle] for item in inputs]
         try:
             frames[node_id] = build_node(node, given, contexts[node_id in ordered])
+            if node_id in dear and len(context.graph.consumers[node_id]) > 1:
+                frames[node_id] = {handle: frame.cache() for handle, frame in frames[node_id].items()}
             schemas |= _schemas(node, given, frames[node_id], predicting)
         except NODE_FAILURES as error:
             built = {earlier: frames[earlier] for earlier in members if earlier in frames}
             raise _blame(built, schemas, context.graph, node_id, error) from error
     return {node_id: frames[node_id] for node_id in members}
+
+
+def _dear_members(graph: FlowGraph, members: Mapping[int, Sequence[Input]]) -> set[int]:
+    """All but those that only do row by row work over what is read or stored."""
+    dear: set[int] = set()
+    for node_id, inputs in members.items():
+        if Trait.NARROW not in graph.nodes[node_id].traits or any(item.node_id in dear for item in inputs):
+            dear.add(node_id)
+    return dear
 
 
 def _blame(

@@ -9,7 +9,7 @@ from flowfile_dagster import load_flow
 from flowfile_dagster.contract.node_type import Trait
 from tests.conformance.case import HERE, case_names
 from tests.conformance.compare import compare_frame, load_expected
-from tests.factories import JsonObject, formula, join, manual, node, write_flow
+from tests.factories import JsonObject, advanced_filter, formula, join, manual, node, write_file, write_flow
 
 FEW, MANY = manual(1, {"a": [4, 2, 0, 3, 1]}), manual(2, {"a": [i * 7 % 5 for i in range(500)], "b": list(range(500))})
 GROUPED: JsonObject = {"agg_cols": [{"old_name": "b", "agg": "groupby"}, {"old_name": "a", "agg": "max"}]}
@@ -77,6 +77,16 @@ def test_first_rows_are_the_first_whatever_reads_them(rows: str, reader: str, en
     flow = load_flow(write_flow(tmp_path / "flow.json", nodes))
     result = flow.run("performance", engine=engine).frame(5)  # type: ignore[arg-type]
     assert result.equals(flow.run().frame(5))
+
+
+@pytest.mark.parametrize("engine", ["auto", "in-memory", "streaming"])
+def test_filters_of_rows_in_open_order_see_the_same_order(engine: str, tmp_path: Path) -> None:
+    sort, number = {"sort_input": [{"column": "a_max"}]}, {"record_id_input": {"output_column_name": "n"}}
+    numbered = [MANY, ORDERED_ROWS["group"], node(4, "sort", sort, 3), node(5, "record_id", number, 4)]
+    filters = [advanced_filter(6, 5, "[a_max] > 0"), advanced_filter(7, 5, "[a_max] < 4")]
+    nodes = [*numbered, *filters, node(8, "union", {}, 6, 7), write_file(9, 8, tmp_path / "x.parquet", "parquet")]
+    assert not load_flow(write_flow(tmp_path / "flow.json", nodes)).run("performance", engine=engine).errors  # type: ignore[arg-type]
+    assert pl.read_parquet(tmp_path / "x.parquet").group_by("b").agg(pl.col("n").n_unique())["n"].max() == 1
 
 
 def flow_is_random(flow: object, node_id: int) -> bool:
