@@ -12,6 +12,12 @@ POLARS_MAJOR = version("polars").partition(".")[0]
 #: Polars 1.39.0 to 1.39.2 makes zeros and empty texts of nulls where it streams a cross join.
 STREAMED_CROSS_JOINS_LOSE_NULLS = version("polars").startswith("1.39.") and version("polars") < "1.39.3"
 
+#: The head of an inner join with few left rows, in memory, is not what comes first in it with Polars 1.39 to 1.42.
+HEADS_OF_JOINS_LOSE_ORDER = tuple(map(int, version("polars").split(".")[:2])) < (1, 43)
+
+#: Polars 1.39 to 1.42 computes what two different filters read once for each, instead of sharing it.
+FILTERS_SHARE_NOTHING = HEADS_OF_JOINS_LOSE_ORDER
+
 _OWN = ("flowfile-dagster", "polars", "polars-expr-transformer", "pydantic")
 _EXTRAS = ("fastexcel", "openpyxl", "pl-fuzzy-frame-match", "polars-ds", "polars-grouper", "xlsx2csv", "xlsxwriter")
 

@@ -29,7 +29,10 @@ class BuildContext(PathResolver, Protocol):
 
     @property
     def keeps_order(self) -> bool:
-        """Whether the order of this node's rows matters to what follows; where it does not, other plans are faster."""
+        """Whether this node must keep the order that its rows have; where not, other plans are faster.
+
+        For an operation that makes an order: whether rows that are equal to it must keep theirs.
+        """
         ...
 
     @property

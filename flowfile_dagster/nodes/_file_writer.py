@@ -31,15 +31,24 @@ _MAGIC_BYTES = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
 def scratch_file(target: Path) -> Iterator[Path]:
     """A new name beside `target`; whatever stands there at the end is removed.
 
-    It has a folder of its own: a Polars sink that fails may open its file after it has told the failure.
+    It has a folder of its own: a Polars sink that fails may open its file after it has told the failure. It is renamed
+    before it is removed, so that no file comes into it meanwhile.
+
+    Raises:
+        DataError: there can be no new file beside `target`.
     """
     folder = target.with_name(f".{uuid4().hex}.tmp")
-    folder.mkdir()
+    try:
+        folder.mkdir()
+    except OSError as error:
+        raise DataError(f"nothing can be written into the folder {target.parent}: {error.strerror}") from error
     scratch = folder / "new"
     try:
         with locked_folder(scratch):
             yield scratch
     finally:
+        with suppress(OSError):
+            folder = folder.rename(folder.with_name(f".{uuid4().hex}.tmp"))
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -11,6 +11,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import polars as pl
+
+from flowfile_dagster.compat import HEADS_OF_JOINS_LOSE_ORDER
 from flowfile_dagster.contract.settings import ColumnList
 from flowfile_dagster.errors import DuplicateColumnError, SettingsError
 from flowfile_dagster.nodes._columns import unused_name
@@ -96,6 +99,14 @@ def working_names(sides: Sequence[JoinSide]) -> tuple[dict[str, str], ...]:
         }
         for number, side in enumerate(sides)
     )
+
+
+def in_order(joined: pl.LazyFrame) -> pl.LazyFrame:
+    """An inner join that keeps the order of its sides, so that this holds for a head of it, too.
+
+    Where Polars would take the head while it joins, a step that does nothing, but sees all rows, stands between them.
+    """
+    return joined.select(pl.all().shift(0)) if HEADS_OF_JOINS_LOSE_ORDER else joined
 
 
 def _first_double(names: Iterable[str]) -> str | None:

@@ -17,7 +17,7 @@ from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import TWO_INPUTS, NodeType, Trait
 from flowfile_dagster.contract.settings import ColumnList, NodeSettings, SettingsBlock
 from flowfile_dagster.nodes._columns import unused_name
-from flowfile_dagster.nodes._join_columns import JoinSide, check_names, list_side, rename_overlap
+from flowfile_dagster.nodes._join_columns import JoinSide, check_names, in_order, list_side, rename_overlap
 
 
 class CrossJoinInput(SettingsBlock):
@@ -79,7 +79,7 @@ def _pairs(
         return left.join(right, how="cross", maintain_order="left_right")
     key = unused_name("key", names)
     left, right = (side.with_columns(pl.lit(0).alias(key)) for side in (left, right))
-    return left.join(right, on=key, maintain_order="left_right")
+    return in_order(left.join(right, on=key, maintain_order="left_right"))
 
 
 def _with_counter(frame: pl.LazyFrame, side: JoinSide, taken: list[str], number: int) -> pl.LazyFrame:

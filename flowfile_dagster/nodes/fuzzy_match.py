@@ -29,6 +29,7 @@ from flowfile_dagster.nodes._join_columns import (
     JoinColumn,
     JoinSide,
     check_names,
+    in_order,
     list_side,
     rename_overlap,
 )
@@ -106,7 +107,7 @@ class FuzzyMatch(NodeType[FuzzyMatchSettings]):
         matched = left.join(pairs.lazy(), on=_key_names(maps, "left"), how="inner", maintain_order="left_right").join(
             right, on=_key_names(maps, "right"), how="inner", maintain_order="left_right"
         )
-        return matched.select(
+        return in_order(matched).select(
             *(
                 pl.col(f"{label} column {place}").alias(column.name)
                 for side, label in zip(sides, ("left", "right"))

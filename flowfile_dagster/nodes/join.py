@@ -27,6 +27,7 @@ from flowfile_dagster.nodes._join_columns import (
     JoinColumn,
     JoinSide,
     check_names,
+    in_order,
     list_side,
     rename_overlap,
     working_names,
@@ -124,6 +125,8 @@ class Join(NodeType[JoinSettings]):
                 coalesce=False,
                 maintain_order="left_right" if context.keeps_order else "none",
             )
+            if how == "inner" and context.keeps_order:
+                joined = in_order(joined)
         return joined.select(column.name for _, column in _output(how, *sides))
 
     def predict(

@@ -47,7 +47,7 @@ class Sort(NodeType[SortSettings]):
             [key.column for key in settings.sort_input],
             descending=[key.is_descending for key in settings.sort_input],
             nulls_last=False,
-            maintain_order=True,
+            maintain_order=context.keeps_order,
         )
 
     def snippet(self, settings: SortSettings, inputs: Sequence[MaybeSchema], names: Sequence[str]) -> str | None:

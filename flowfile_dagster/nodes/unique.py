@@ -47,7 +47,9 @@ class Unique(NodeType[UniqueSettings]):
         (frame,) = frames
         keys = list(dict.fromkeys(settings.unique_input.columns or ()))
         require_columns(keys, context.schema_of(frame), "unique_input.columns")
-        return frame.unique(keys or None, keep=settings.unique_input.strategy, maintain_order=True)
+        strategy = settings.unique_input.strategy
+        keep = "first" if strategy == "any" else strategy
+        return frame.unique(keys or None, keep=keep, maintain_order=context.keeps_order)
 
     def snippet(self, settings: UniqueSettings, inputs: Sequence[MaybeSchema], names: Sequence[str]) -> str | None:
         keys = list(dict.fromkeys(settings.unique_input.columns or ()))

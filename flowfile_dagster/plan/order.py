@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.flow.graph import FlowGraph
+from flowfile_dagster.flow.wiring import Input
 
 
 def ordered_nodes(graph: FlowGraph, kept: Collection[int] = ()) -> frozenset[int]:
@@ -23,3 +24,22 @@ def ordered_nodes(graph: FlowGraph, kept: Collection[int] = ()) -> frozenset[int
             if Trait.ORDER_SENSITIVE in traits or hands_on:
                 ordered.add(node_id)
     return frozenset(ordered)
+
+
+def order_keepers(graph: FlowGraph, members: Mapping[int, Sequence[Input]], ordered: Collection[int]) -> frozenset[int]:
+    """The members of a segment that are to keep an order that their rows have.
+
+    Those in `ordered` are. An operation that makes an order is for the rows that are equal to it, unless its input comes
+    in any order anyway, as from a join or a grouping that need not keep one.
+    """
+    keepers: set[int] = set()
+    open_order: set[int] = set()
+    for node_id, inputs in members.items():
+        traits, is_open = graph.nodes[node_id].traits, any(item.node_id in open_order for item in inputs)
+        if Trait.ORDER_PRODUCING in traits:
+            keepers |= set() if is_open else {node_id}
+        elif node_id in ordered:
+            keepers.add(node_id)
+        elif is_open or (Trait.WIDE in traits and Trait.ORDER_SENSITIVE not in traits):
+            open_order.add(node_id)
+    return frozenset(keepers)

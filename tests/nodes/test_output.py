@@ -294,6 +294,12 @@ def test_output_into_a_missing_folder_names_it(tmp_path: Path) -> None:
         write(output(tmp_path / "none", "a.csv"))
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no folder that even root cannot write into")
+def test_output_into_a_folder_that_takes_no_files_names_the_folder() -> None:
+    with pytest.raises(DataError, match=r"nothing can be written into the folder /proc/\d+: No such file"):
+        write(output(Path("/proc/self"), "a.csv"), pl.DataFrame({"a": [1]}))
+
+
 def test_output_onto_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").mkdir()
     with pytest.raises(DataError, match=r"a\.csv is a folder, not a file"):

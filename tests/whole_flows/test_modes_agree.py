@@ -9,7 +9,24 @@ from flowfile_dagster import load_flow
 from flowfile_dagster.contract.node_type import Trait
 from tests.conformance.case import HERE, case_names
 from tests.conformance.compare import compare_frame, load_expected
-from tests.factories import formula, join, manual, node, write_flow
+from tests.factories import JsonObject, advanced_filter, formula, join, manual, node, write_file, write_flow
+
+FEW, MANY = manual(1, {"a": [4, 2, 0, 3, 1]}), manual(2, {"a": [i * 7 % 5 for i in range(500)], "b": list(range(500))})
+GROUPED: JsonObject = {"agg_cols": [{"old_name": "b", "agg": "groupby"}, {"old_name": "a", "agg": "max"}]}
+TOTAL: JsonObject = {"agg_cols": [{"old_name": "b", "agg": "sum"}]}
+ORDERED_ROWS = {
+    "join": join(3, 1, 2, "a"),
+    "join of two as long": join(3, 2, 2, "b"),
+    "left join": join(3, 1, 2, "a", how="left"),
+    "group": node(3, "group_by", {"groupby_input": GROUPED}, 2),
+    "unique": node(3, "unique", {"unique_input": {"columns": ["b"], "strategy": "last"}}, 2),
+}
+READERS_OF_A_HEAD = {
+    "none": formula(5, 4, "c", "1"),
+    "sort": node(5, "sort", {"sort_input": [{"column": "b"}]}, 4),
+    "sum": node(5, "group_by", {"groupby_input": TOTAL}, 4),
+    "semi": join(5, 2, 4, "b", how="semi"),
+}
 
 
 @pytest.mark.parametrize("engine", ["auto", "streaming"])
@@ -49,6 +66,27 @@ def test_frame_of_what_only_served_others_has_its_rows_in_order(tmp_path: Path) 
     expected = flow.run().frame(3)
     assert flow.run("performance").frame(3).equals(expected)
     assert flow.run("performance", engine="streaming").frame(3).equals(expected)
+
+
+@pytest.mark.parametrize("engine", ["auto", "in-memory", "streaming"])
+@pytest.mark.parametrize("rows", ORDERED_ROWS)
+@pytest.mark.parametrize("reader", READERS_OF_A_HEAD)
+def test_first_rows_are_the_first_whatever_reads_them(rows: str, reader: str, engine: str, tmp_path: Path) -> None:
+    head = node(4, "sample", {"sample_method": "first", "sample_size": 50}, 3)
+    nodes = [FEW, MANY, ORDERED_ROWS[rows], head, READERS_OF_A_HEAD[reader]]
+    flow = load_flow(write_flow(tmp_path / "flow.json", nodes))
+    result = flow.run("performance", engine=engine).frame(5)  # type: ignore[arg-type]
+    assert result.equals(flow.run().frame(5))
+
+
+@pytest.mark.parametrize("engine", ["auto", "in-memory", "streaming"])
+def test_filters_of_rows_in_open_order_see_the_same_order(engine: str, tmp_path: Path) -> None:
+    sort, number = {"sort_input": [{"column": "a_max"}]}, {"record_id_input": {"output_column_name": "n"}}
+    numbered = [MANY, ORDERED_ROWS["group"], node(4, "sort", sort, 3), node(5, "record_id", number, 4)]
+    filters = [advanced_filter(6, 5, "[a_max] > 0"), advanced_filter(7, 5, "[a_max] < 4")]
+    nodes = [*numbered, *filters, node(8, "union", {}, 6, 7), write_file(9, 8, tmp_path / "x.parquet", "parquet")]
+    assert not load_flow(write_flow(tmp_path / "flow.json", nodes)).run("performance", engine=engine).errors  # type: ignore[arg-type]
+    assert pl.read_parquet(tmp_path / "x.parquet").group_by("b").agg(pl.col("n").n_unique())["n"].max() == 1
 
 
 def flow_is_random(flow: object, node_id: int) -> bool:
