@@ -29,8 +29,8 @@ def ordered_nodes(graph: FlowGraph, kept: Collection[int] = ()) -> frozenset[int
 def order_keepers(graph: FlowGraph, members: Mapping[int, Sequence[Input]], ordered: Collection[int]) -> frozenset[int]:
     """The members of a segment that are to keep an order that their rows have.
 
-    Those in `ordered` are. An operation that makes an order is for the rows that are equal to it, unless its input comes
-    in any order anyway, as from a join or a grouping that need not keep one.
+    Those in `ordered` are. An operation that makes an order is for the rows that are equal to it, unless its input
+    comes in any order anyway, as from a join or a grouping that need not keep one.
     """
     keepers: set[int] = set()
     open_order: set[int] = set()
