@@ -19,7 +19,8 @@ SourceState: TypeAlias = dict[Path, tuple[int, int, int]]
 def fingerprint_sources(sources: Sequence[Source], content_hash: Callable[[Path], str]) -> str:
     """One hash for the state of all sources of a node; empty text for a node that reads none.
 
-    A single file counts by its content, wherever it lies; of several, their names within the source count too.
+    A single file counts by its content, wherever it lies; of those of a folder, their names within it count too, for
+    the folders between may say what is in them (``year=2024``).
 
     Raises:
         OSError: a file cannot be read.
@@ -90,9 +91,15 @@ def _fingerprint(source: Source, content_hash: Callable[[Path], str]) -> object:
         return [source.uri, [_listing_entry(path) for path in source.files]]
     if not source.files:
         return source.uri
-    if len(source.files) == 1 and not source.shows_paths:
+    if len(source.files) == 1 and source.pattern is None and not source.shows_paths:
         return content_hash(source.files[0])
-    return [[str(path) if source.shows_paths else path.name, content_hash(path)] for path in source.files]
+    return [
+        [str(path) if source.shows_paths else _name_within(source, path), content_hash(path)] for path in source.files
+    ]
+
+
+def _name_within(source: Source, path: Path) -> str:
+    return path.relative_to(source.uri).as_posix() if path.is_relative_to(source.uri) else path.name
 
 
 def _listing_entry(path: Path) -> list[object]:
