@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any, TypeAlias
 
 import polars as pl
@@ -33,7 +34,7 @@ class Progress:
         contents: by node and handle, what identifies a result by its content.
         manifests: the results of roots.
         stopped_by: the node whose result was found wanting, by itself and by what is below it.
-        at_hand: small results that this run has stored, by content hash: as they are, for opening a file takes longer.
+        at_hand: small results that this run has stored, by content hash, for opening a file takes longer.
     """
 
     context: NodeContext
@@ -96,7 +97,7 @@ class Progress:
         """Put what a node has made into the store."""
         stored = self.store.write(table)
         if stored.bytes < _AT_HAND_BELOW:
-            self.at_hand[stored.content_hash] = table.lazy()
+            self.at_hand[stored.content_hash] = _copy(table).lazy()
         return stored
 
     def scan(self, table: StoredTable) -> pl.LazyFrame:
@@ -128,3 +129,8 @@ class Progress:
             for root in segment.inputs
             if root in self.manifests
         }
+
+
+def _copy(table: pl.DataFrame) -> pl.DataFrame:
+    """The same in memory of its own: the first rows of a large table would keep all of it."""
+    return pl.DataFrame.deserialize(BytesIO(table.serialize()))
