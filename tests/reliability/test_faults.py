@@ -18,6 +18,7 @@ import pytest
 from flowfile_dagster import FlowfileIOManager, build_definitions, load_flow
 from flowfile_dagster.cli.app import main
 from flowfile_dagster.store.index import manifest_name
+from flowfile_dagster.store.local_files import blocks_reserved
 from flowfile_dagster.store.refs import Ref
 from flowfile_dagster.store.store import ResultStore
 from tests.factories import fifteen_nodes, formula, manual, node, write_flow
@@ -135,6 +136,12 @@ def test_full_disk_leaves_the_old_results_and_nothing_new(tmp_path: Path, flow: 
         assert all(ResultStore(disk / "store").look_up(node_hash) is not None for node_hash in before)
         (disk / "filler").unlink()
         assert_sound(disk / "store", flow)
+
+
+def test_estimate_that_is_far_too_high_leaves_others_their_room(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk, (disk / "result").open("wb", buffering=0) as file:
+        with blocks_reserved(file, 1_500_000):
+            (disk / "other").write_bytes(b"x" * 1_000_000)
 
 
 def forbid(store: Path, mode: int) -> None:
