@@ -44,6 +44,17 @@ if os.getuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
 """
+WRITE_AS_NOBODY = """
+import os, sys, tempfile
+import polars as pl
+from flowfile_dagster.store.store import ResultStore
+with tempfile.TemporaryDirectory() as other:
+    ResultStore(other).write(pl.DataFrame({"a": range(100_000)}))
+if os.getuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+ResultStore(sys.argv[1]).write(pl.DataFrame({"a": range(3_000_000)}))
+"""
 RACER = """
 import sys, time, polars as pl
 from flowfile_dagster.store.refs import Ref
@@ -165,6 +176,18 @@ def test_folder_that_may_not_be_written_fails_in_one_line_and_stays_as_it_is(flo
     assert "Traceback" not in result.stderr
     forbid(store, 0o777)
     assert_sound(store, flow)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o666])
+def test_equal_result_that_another_user_has_stored_is_no_failure(store: Path, mode: int) -> None:
+    ResultStore(store).write(pl.DataFrame({"a": range(3_000_000)}))
+    forbid(store, 0o777)
+    for path in data_files(store):
+        path.chmod(mode)
+    result = subprocess.run([sys.executable, "-c", WRITE_AS_NOBODY, str(store)], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert len(data_files(store)) == 1
+    assert not list(store.rglob("*.tmp"))
 
 
 def test_branch_reads_a_production_that_it_may_not_write(flow: Path, store: Path, tmp_path: Path) -> None:
