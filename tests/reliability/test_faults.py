@@ -150,9 +150,12 @@ def test_full_disk_leaves_the_old_results_and_nothing_new(tmp_path: Path, flow: 
 
 
 def test_estimate_that_is_far_too_high_leaves_others_their_room(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk") as disk, (disk / "result").open("wb", buffering=0) as file:
-        with blocks_reserved(file, 1_500_000):
-            (disk / "other").write_bytes(b"x" * 1_000_000)
+    with (
+        small_disk(tmp_path / "disk") as disk,
+        (disk / "result").open("wb", buffering=0) as file,
+        blocks_reserved(file, 1_500_000),
+    ):
+        (disk / "other").write_bytes(b"x" * 1_000_000)
 
 
 def forbid(store: Path, mode: int) -> None:
