@@ -12,8 +12,8 @@ from flowfile_dagster.errors import DataError
 from flowfile_dagster.plan.node_hash import canonical_hash
 from flowfile_dagster.store.fingerprints import stat_signature
 
-#: Size, modification time and inode of files.
-SourceState: TypeAlias = dict[Path, tuple[int, int, int]]
+#: Size, modification time and inode of files, and what stands for their content.
+SourceState: TypeAlias = dict[Path, tuple[int, int, int, str]]
 
 
 def fingerprint_sources(sources: Sequence[Source], content_hash: Callable[[Path], str]) -> str:
@@ -70,13 +70,18 @@ def _after(patterns: Sequence[str], place: int, part: str) -> tuple[int, ...]:
     return (place + 1,) if fnmatchcase(part, patterns[place]) else ()
 
 
-def source_state(sources: Sequence[Source]) -> SourceState:
-    """Size, time and inode of every file whose content is read.
+def source_state(sources: Sequence[Source], content_hash: Callable[[Path], str]) -> SourceState:
+    """The state of every file whose content is read. Another content may have the same size and time.
 
     Raises:
         OSError: a file cannot be looked at.
     """
-    return {path: stat_signature(path) for source in sources if source.content for path in source.files}
+    return {
+        path: (*stat_signature(path), content_hash(path))
+        for source in sources
+        if source.content
+        for path in source.files
+    }
 
 
 def check_unchanged(before: SourceState, after: SourceState, except_for: Path | None = None) -> None:
