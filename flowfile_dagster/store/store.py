@@ -162,8 +162,16 @@ class ResultStore:
         return self._blobs.path(table)
 
     def scan(self, table: StoredTable, rows: int | None = None) -> pl.LazyFrame:
-        """A lazy frame over a stored table, or over what holds at least the first `rows` of it."""
-        return scan_mapped(self.path(table), table.schema, rows)
+        """A lazy frame over a stored table, or over what holds at least the first `rows` of it.
+
+        Raises:
+            StoreError: it is gone, or cannot be copied here.
+        """
+        path = self.path(table)
+        try:
+            return scan_mapped(path, table.schema, rows)
+        except FileNotFoundError as error:
+            raise StoreError(str(path), "is gone since it was found, as garbage most likely; run again") from error
 
     def write(self, table: pl.DataFrame) -> StoredTable:
         """Store a table; without a manifest that names it, it does not exist yet.
