@@ -58,8 +58,8 @@ def ref_to_bytes(ref: Ref, name: str) -> bytes:
     return with_checksum({**asdict(ref), "name": name})
 
 
-def ref_from_bytes(content: bytes | None, name: str) -> Ref | None:
-    """The ref in a file's content; None where there is none, or it is not as it was written under this name."""
+def ref_from_bytes(content: bytes | None, name: str | None = None) -> Ref | None:
+    """The ref in a file's content; None where there is none, or it is not as it was written, under `name` if given."""
     try:
         value = json.loads(content or b"")
     except (ValueError, RecursionError):
@@ -69,7 +69,7 @@ def ref_from_bytes(content: bytes | None, name: str) -> Ref | None:
     checksum = value.pop("checksum", None)  # older refs have none, nor a name
     if checksum is not None and checksum != json_checksum(value):
         return None
-    if value.get("name", name) != name:
+    if name is not None and value.get("name", name) != name:
         return None
     ref = Ref(*(str(value.get(field) or "") for field in ("node_hash", "handle", "run_id")))
     return ref if ref.node_hash else None
