@@ -82,7 +82,8 @@ class Identities:
         """Raise a `DataError` if what the members read has changed; a flow may read the file that it then replaces."""
         graph = self.progress.graph
         seen = {path: signature for node_id in members for path, signature in before[node_id].state.items()}
-        after = source_state([source for node_id in members for source in self._sources(graph.nodes[node_id])])
+        sources = [source for node_id in members for source in self._sources(graph.nodes[node_id])]
+        after = source_state(sources, self.content_hash)
         if after == seen:
             return
         settings: Any = node.settings
@@ -97,8 +98,10 @@ class Identities:
         """What a node reads; a source that cannot be read is that node's failure."""
         try:
             sources = self._sources(node)
-            state = source_state(sources)
+            state = source_state(sources, self.content_hash)
             is_volatile = Trait.VOLATILE in node.traits
-            return Look(self.nonce if is_volatile else fingerprint_sources(sources, self.content_hash), state)
+            return Look(
+                self.nonce if is_volatile else fingerprint_sources(sources, lambda path: state[path][-1]), state
+            )
         except NODE_FAILURES as error:
             raise NodeError.from_exception(self.progress.graph.location(node.node_id), error) from error

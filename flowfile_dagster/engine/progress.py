@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any, TypeAlias
 
 import polars as pl
@@ -97,7 +98,7 @@ class Progress:
         """Put what a node has made into the store."""
         stored = self.store.write(table)
         if stored.bytes < _AT_HAND_BELOW:
-            self.at_hand[stored.content_hash] = table.lazy()
+            self.at_hand[stored.content_hash] = _copy(table).lazy()
             if len(self.at_hand) > _MOST_AT_HAND:
                 del self.at_hand[next(iter(self.at_hand))]
         return stored
@@ -131,3 +132,8 @@ class Progress:
             for root in segment.inputs
             if root in self.manifests
         }
+
+
+def _copy(table: pl.DataFrame) -> pl.DataFrame:
+    """The same in memory of its own: the first rows of a large table would keep all of it."""
+    return pl.DataFrame.deserialize(BytesIO(table.serialize()))

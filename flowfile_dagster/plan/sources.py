@@ -12,14 +12,15 @@ from flowfile_dagster.errors import DataError
 from flowfile_dagster.plan.node_hash import canonical_hash
 from flowfile_dagster.store.fingerprints import stat_signature
 
-#: Size, modification time and inode of files.
-SourceState: TypeAlias = dict[Path, tuple[int, int, int]]
+#: Size, modification time and inode of files, and what stands for their content.
+SourceState: TypeAlias = dict[Path, tuple[int, int, int, str]]
 
 
 def fingerprint_sources(sources: Sequence[Source], content_hash: Callable[[Path], str]) -> str:
     """One hash for the state of all sources of a node; empty text for a node that reads none.
 
-    A single file counts by its content, wherever it lies; of several, their names within the source count too.
+    A single file counts by its content, wherever it lies; of those of a folder, their names within it count too, for
+    the folders between may say what is in them (``year=2024``).
 
     Raises:
         OSError: a file cannot be read.
@@ -69,13 +70,18 @@ def _after(patterns: Sequence[str], place: int, part: str) -> tuple[int, ...]:
     return (place + 1,) if fnmatchcase(part, patterns[place]) else ()
 
 
-def source_state(sources: Sequence[Source]) -> SourceState:
-    """Size, time and inode of every file whose content is read.
+def source_state(sources: Sequence[Source], content_hash: Callable[[Path], str]) -> SourceState:
+    """The state of every file whose content is read. Another content may have the same size and time.
 
     Raises:
         OSError: a file cannot be looked at.
     """
-    return {path: stat_signature(path) for source in sources if source.content for path in source.files}
+    return {
+        path: (*stat_signature(path), content_hash(path))
+        for source in sources
+        if source.content
+        for path in source.files
+    }
 
 
 def check_unchanged(before: SourceState, after: SourceState, except_for: Path | None = None) -> None:
@@ -90,9 +96,15 @@ def _fingerprint(source: Source, content_hash: Callable[[Path], str]) -> object:
         return [source.uri, [_listing_entry(path) for path in source.files]]
     if not source.files:
         return source.uri
-    if len(source.files) == 1 and not source.shows_paths:
+    if len(source.files) == 1 and source.pattern is None and not source.shows_paths:
         return content_hash(source.files[0])
-    return [[str(path) if source.shows_paths else path.name, content_hash(path)] for path in source.files]
+    return [
+        [str(path) if source.shows_paths else _name_within(source, path), content_hash(path)] for path in source.files
+    ]
+
+
+def _name_within(source: Source, path: Path) -> str:
+    return path.relative_to(source.uri).as_posix() if path.is_relative_to(source.uri) else path.name
 
 
 def _listing_entry(path: Path) -> list[object]:

@@ -125,7 +125,8 @@ class LocalBlobs:
         """Put a finished file into place, or drop it and use the one that is there."""
         path = self._path(stored)
         if os.path.exists(path) and self._is_there(temporary, path, stored):
-            with suppress(FileNotFoundError):  # collected as garbage just now
+            # Collected as garbage just now, or another user's, whose times are not ours to set: ours takes its place.
+            with suppress(FileNotFoundError, PermissionError):
                 os.utime(path)  # tells garbage collection that it is in use
                 self._note(path, stored)
                 os.unlink(temporary)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from flowfile_dagster.store.digest import hash_source
+from flowfile_dagster.store.index import json_checksum
 from flowfile_dagster.store.local_files import read_json, user_cache, write_json
 
 #: Folders beside the results: content hashes of source files, types found in their rows, hashes of data files.
@@ -24,7 +25,7 @@ VERIFIED = "verified"
 SETTLING_TIME = 2
 _SETTLING_NS = SETTLING_TIME * 1_000_000_000
 #: The version of what is remembered: hashes that were made in another way are made anew.
-_FORMAT = 4
+_FORMAT = 5
 
 
 class FileMemory:
@@ -83,6 +84,7 @@ class FileMemory:
 
     def _write(self, path: Path, question: str, state: list[int], found: str) -> None:
         value = {"format": _FORMAT, "path": str(path), "state": state, "found": found}
+        value["checksum"] = json_checksum(value)
         place = self._place(path, question)
         self._recalled.pop(place, None)
         with suppress(OSError, UnicodeError):  # JSON holds no file name beyond UTF-8
@@ -156,7 +158,11 @@ def passing_source_memory() -> SourceMemory:
 
 
 def _is_current(value: Mapping[str, Any], state: list[int]) -> bool:
-    return value.get("format") == _FORMAT and value.get("state") == state
+    """Whether what is remembered holds for this state of the file, and is as it was written."""
+    if value.get("format") != _FORMAT or value.get("state") != state:
+        return False
+    rest = {name: item for name, item in value.items() if name != "checksum"}
+    return value.get("checksum") == json_checksum(rest)
 
 
 def state_hash(path: Path) -> str:

@@ -151,7 +151,7 @@ def _look(files: StoreFiles) -> _Snapshot:
         if name.startswith(f"{MANIFESTS}/"):
             manifests[name] = _read_manifest(files, name, content or b"")
         elif not name.endswith(TEMPORARY_SUFFIX):
-            ref = ref_from_bytes(content)
+            ref = ref_from_bytes(content)  # one in the place of another still names a result
             refs[name] = "" if ref is None else ref.node_hash
     return _Snapshot(manifests, refs, {name: found for name, found in facts.items() if name.startswith(BLOBS)}, facts)
 

@@ -22,6 +22,8 @@ TEMPORARY_SUFFIX = ".tmp"
 
 #: `FALLOC_FL_KEEP_SIZE` of Linux: the file is no longer than what was written.
 _KEEP_SIZE = 1
+#: The part of the free room that is set aside at most: the size is an estimate, and others write to the disk, too.
+_SHARE_OF_ROOM = 8
 _fallocate = ctypes.CDLL(None).fallocate if sys.platform == "linux" else None
 if _fallocate is not None:
     _fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
@@ -68,13 +70,20 @@ def blocks_reserved(file: FileIO, size: int) -> Iterator[None]:
     """Have room for `size` bytes set aside while an empty file is written; what is too much is given back.
 
     ext4 writes a file a fifth faster that need not look for room page by page. Where it cannot be done, nothing is
-    lost. `os.posix_fallocate` would write the file once more on systems that have no such call, as NFS.
+    lost. `os.posix_fallocate` would write the file once more on systems that have no such call, as NFS. An estimate may
+    be thousands of times too high, as Polars counts a text once for each row that has it, and the disk would be full.
     """
-    if _fallocate is not None:
+    if _fallocate is not None and size <= _room(file) // _SHARE_OF_ROOM:
         _fallocate(file.fileno(), _KEEP_SIZE, 0, size)
     yield
     if _fallocate is not None:
         file.truncate(os.fstat(file.fileno()).st_size)
+
+
+def _room(file: FileIO) -> int:
+    """What is free where a file is (bytes)."""
+    disk = os.fstatvfs(file.fileno())
+    return disk.f_bavail * disk.f_frsize
 
 
 def make_folder(folder: str) -> None:

@@ -53,21 +53,23 @@ def key_of_run_ref(name: str) -> str | None:
     return folder if folder.endswith(_RUNS) else None
 
 
-def ref_to_bytes(ref: Ref) -> bytes:
-    """The content of a ref's file."""
-    return with_checksum(asdict(ref))
+def ref_to_bytes(ref: Ref, name: str) -> bytes:
+    """The content of a ref's file, which tells the name of the file."""
+    return with_checksum({**asdict(ref), "name": name})
 
 
-def ref_from_bytes(content: bytes | None) -> Ref | None:
-    """The ref in a file's content; None where there is none, or it is not as it was written."""
+def ref_from_bytes(content: bytes | None, name: str | None = None) -> Ref | None:
+    """The ref in a file's content; None where there is none, or it is not as it was written, under `name` if given."""
     try:
         value = json.loads(content or b"")
     except (ValueError, RecursionError):
         return None
     if not isinstance(value, dict):
         return None
-    checksum = value.pop("checksum", None)  # older refs have none
+    checksum = value.pop("checksum", None)  # older refs have none, nor a name
     if checksum is not None and checksum != json_checksum(value):
+        return None
+    if name is not None and value.get("name", name) != name:
         return None
     ref = Ref(*(str(value.get(field) or "") for field in ("node_hash", "handle", "run_id")))
     return ref if ref.node_hash else None

@@ -174,8 +174,16 @@ class ResultStore:
         return f"{self.location}/{blob_name(table.content_hash)}"
 
     def scan(self, table: StoredTable, rows: int | None = None) -> pl.LazyFrame:
-        """A lazy frame over a stored table, or over what holds at least the first `rows` of it."""
-        return scan_mapped(self.path(table), table.schema, rows)
+        """A lazy frame over a stored table, or over what holds at least the first `rows` of it.
+
+        Raises:
+            StoreError: it is gone, or cannot be copied here.
+        """
+        path = self.path(table)
+        try:
+            return scan_mapped(path, table.schema, rows)
+        except FileNotFoundError as error:
+            raise StoreError(str(path), "is gone since it was found, as garbage most likely; run again") from error
 
     def write(self, table: pl.DataFrame) -> StoredTable:
         """Store a table; without a manifest that names it, it does not exist yet.
@@ -219,10 +227,9 @@ class ResultStore:
         Raises:
             StoreError: it cannot be written.
         """
-        content = ref_to_bytes(Ref(ref.node_hash, ref.handle, ref.run_id or self._run_id))
-        if self._run_id:
-            self.files.write(ref_name(key, self._run_id), content)
-        self.files.write(ref_name(key), content)
+        ref = Ref(ref.node_hash, ref.handle, ref.run_id or self._run_id)
+        for name in (*([ref_name(key, self._run_id)] if self._run_id else []), ref_name(key)):
+            self.files.write(name, ref_to_bytes(ref, name))
 
     def latest(self, key: Sequence[str]) -> Ref | None:
         """The materialization of `key` by this run, else the latest.
@@ -230,7 +237,7 @@ class ResultStore:
         Raises:
             StoreError: the store cannot be read.
         """
-        ref = self.of_this_run(key) or ref_from_bytes(self.files.read(ref_name(key)))
+        ref = self.of_this_run(key) or self._read_ref(ref_name(key))
         return self._read_from.latest(key) if ref is None and self._read_from is not None else ref
 
     def of_this_run(self, key: Sequence[str]) -> Ref | None:
@@ -239,7 +246,7 @@ class ResultStore:
         Raises:
             StoreError: the store cannot be read.
         """
-        return ref_from_bytes(self.files.read(ref_name(key, self._run_id))) if self._run_id else None
+        return self._read_ref(ref_name(key, self._run_id)) if self._run_id else None
 
     def history(self, key: Sequence[str]) -> list[Ref]:
         """What runs made of `key`, the newest first; a result that several made counts for the newest.
@@ -251,11 +258,14 @@ class ResultStore:
         """
         found = sorted(self.files.list_files(runs_folder(key)), key=lambda item: item[1].modified, reverse=True)
         history: dict[str, Ref] = {}
-        own = [self.latest(key), *(ref_from_bytes(self.files.read(name)) for name, _ in found)]
+        own = [self.latest(key), *(self._read_ref(name) for name, _ in found)]
         for ref in [*own, *([] if self._read_from is None else self._read_from.history(key))]:
             if ref is not None:
                 history.setdefault(ref.node_hash, ref)
         return list(history.values())
+
+    def _read_ref(self, name: str) -> Ref | None:
+        return ref_from_bytes(self.files.read(name), name)
 
     def _look_here(self, node_hash: str) -> Manifest | None:
         manifest = self._read_manifest(node_hash)

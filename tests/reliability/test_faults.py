@@ -19,6 +19,7 @@ from flowfile_dagster import FlowfileIOManager, build_definitions, load_flow
 from flowfile_dagster.api import FLOW_RUNS
 from flowfile_dagster.cli.app import main
 from flowfile_dagster.store.index import manifest_name
+from flowfile_dagster.store.local_files import blocks_reserved
 from flowfile_dagster.store.refs import Ref
 from flowfile_dagster.store.store import ResultStore
 from tests.factories import fifteen_nodes, formula, manual, node, write_flow
@@ -43,6 +44,17 @@ load_flow(sys.argv[1]).run(sys.argv[3])
 if os.getuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
+"""
+WRITE_AS_NOBODY = """
+import os, sys, tempfile
+import polars as pl
+from flowfile_dagster.store.store import ResultStore
+with tempfile.TemporaryDirectory() as other:
+    ResultStore(other).write(pl.DataFrame({"a": range(100_000)}))
+if os.getuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+ResultStore(sys.argv[1]).write(pl.DataFrame({"a": range(3_000_000)}))
 """
 RACER = """
 import sys, time, polars as pl
@@ -138,6 +150,15 @@ def test_full_disk_leaves_the_old_results_and_nothing_new(tmp_path: Path, flow: 
         assert_sound(disk / "store", flow)
 
 
+def test_estimate_that_is_far_too_high_leaves_others_their_room(tmp_path: Path) -> None:
+    with (
+        small_disk(tmp_path / "disk") as disk,
+        (disk / "result").open("wb", buffering=0) as file,
+        blocks_reserved(file, 1_500_000),
+    ):
+        (disk / "other").write_bytes(b"x" * 1_000_000)
+
+
 def forbid(store: Path, mode: int) -> None:
     """Take rights on every file and folder of a store away, and let every user come to it."""
     for path in (store, *store.rglob("*")):
@@ -159,6 +180,18 @@ def test_folder_that_may_not_be_written_fails_in_one_line_and_stays_as_it_is(flo
     assert "Traceback" not in result.stderr
     forbid(store, 0o777)
     assert_sound(store, flow)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o666])
+def test_equal_result_that_another_user_has_stored_is_no_failure(store: Path, mode: int) -> None:
+    ResultStore(store).write(pl.DataFrame({"a": range(3_000_000)}))
+    forbid(store, 0o777)
+    for path in data_files(store):
+        path.chmod(mode)
+    result = subprocess.run([sys.executable, "-c", WRITE_AS_NOBODY, str(store)], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert len(data_files(store)) == 1
+    assert not list(store.rglob("*.tmp"))
 
 
 def test_branch_reads_a_production_that_it_may_not_write(flow: Path, store: Path, tmp_path: Path) -> None:

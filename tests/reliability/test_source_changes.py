@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from flowfile_dagster import Flow, load_flow
@@ -97,3 +98,18 @@ def test_content_that_comes_back_is_a_hit(single: Flow, folder: Path, tmp_path: 
     rows(single, tmp_path / "store")
     (folder / "a.csv").write_text("x\n1\n")
     assert rows(single, tmp_path / "store") == ("hit", [1])
+
+
+@pytest.mark.parametrize("years", [[2023], [2022, 2023]])
+def test_rename_of_a_folder_that_says_what_is_in_it_is_noticed(tmp_path: Path, years: list[int]) -> None:
+    for year in years:
+        place = tmp_path / "sales" / f"year={year}"
+        place.mkdir(parents=True)
+        pl.DataFrame({"x": [1]}).write_parquet(place / "part.parquet")
+    received = {"path": str(tmp_path / "sales"), "file_type": "parquet"}
+    flow = load_flow(write_flow(tmp_path / "shop.json", [node(1, "read", {"received_file": received})]))
+    flow.run(store=tmp_path / "store")
+    (tmp_path / "sales" / "year=2023").rename(tmp_path / "sales" / "year=2024")
+    run = flow.run(store=tmp_path / "store")
+    assert run.status == {1: "computed"}
+    assert run.frame(1)["year"].to_list() == [*years[:-1], 2024]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flowfile_dagster.store.digest import hash_source
-from flowfile_dagster.store.fingerprints import SETTLING_TIME, FingerprintMemory, stat_signature
+from flowfile_dagster.store.fingerprints import SETTLING_TIME, FileMemory, FingerprintMemory, stat_signature
 
 SECOND = 1_000_000_000
 
@@ -144,3 +144,15 @@ def test_garbage_in_the_memory_is_forgotten(tmp_path: Path, memory: FingerprintM
     (entry,) = (tmp_path / "memory").rglob("*.json")
     entry.write_text(content)
     assert memory.content_hash(path) == sha256("abc")
+
+
+def test_memory_that_was_damaged_anywhere_is_none(tmp_path: Path) -> None:
+    path, folder = settled(tmp_path / "a.csv", "x"), tmp_path / "memory"
+    FileMemory(folder).recall(path, "types", lambda: '[["a", "Int64"]]')
+    (entry,) = folder.glob("*/*.json")
+    content = entry.read_bytes()
+    for place in range(len(content)):
+        entry.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        assert FileMemory(folder).remembered(path, "types") in (None, '[["a", "Int64"]]')
+    entry.write_bytes(content)
+    assert FileMemory(folder).remembered(path, "types") == '[["a", "Int64"]]'

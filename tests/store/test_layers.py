@@ -8,6 +8,7 @@ import pytest
 from flowfile_dagster import Flow, load_flow
 from flowfile_dagster.cli.app import main
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent
+from flowfile_dagster.errors import StoreError
 from flowfile_dagster.store.refs import Ref
 from flowfile_dagster.store.store import ResultStore
 from tests.factories import fifteen_nodes, write_flow
@@ -76,6 +77,18 @@ def test_damage_in_production_is_computed_again_in_the_branch(flow: Flow, tmp_pa
     assert run.frame(11).equals(expected)
     told = {event.node_id: event.damage for event in events if isinstance(event, NodeComputed)}
     assert f"{production}/data/" in told[11]
+
+
+def test_result_that_production_has_collected_since_it_was_found_is_told(tmp_path: Path) -> None:
+    production = ResultStore(tmp_path / "production")
+    production.record([HASH], {"output-0": production.write(pl.DataFrame({"a": [1]}))})
+    branch = ResultStore(tmp_path / "own", read_from=tmp_path / "production")
+    found = branch.find(HASH)
+    assert found is not None
+    table = found.outputs["output-0"]
+    production.path(table).unlink()
+    with pytest.raises(StoreError, match=r"production/data/.*\.arrow: is gone since it was found"):
+        branch.scan(table)
 
 
 def test_layered_store_lies_over_a_layered_one(tmp_path: Path) -> None:

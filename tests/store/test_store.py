@@ -150,6 +150,13 @@ def test_ref_in_which_a_bit_was_flipped_leads_nowhere_else(store: ResultStore) -
         assert store.latest(["flow", "node"]) in (None, ref)
 
 
+def test_ref_in_the_place_of_another_leads_nowhere(store: ResultStore) -> None:
+    for name, node_hash in (("one", HASH), ("two", OTHER)):
+        store.publish(["flow", name], Ref(node_hash, "output-0"))
+    (store.base / "refs/flow/one.json").replace(store.base / "refs/flow/two.json")
+    assert store.latest(["flow", "two"]) is None
+
+
 def test_ref_without_a_checksum_is_read(store: ResultStore) -> None:
     store.publish(["flow", "node"], Ref(HASH, "output-0"))
     (path,) = (store.base / "refs").rglob("*.json")
