@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from flowfile_dagster.flow.resolve import read_graph
-from flowfile_dagster.plan.order import ordered_nodes
+from flowfile_dagster.plan.order import order_keepers, ordered_nodes
 from tests.factories import JsonObject, advanced_filter, formula, join, manual, node, write_flow
 
 ROWS = manual(1, {"a": [1, 2]})
@@ -40,3 +40,13 @@ def test_order_of_what_is_kept_matters_up_to_a_sort(tmp_path: Path) -> None:
 
 def test_order_of_what_is_delivered_does_not_matter(tmp_path: Path) -> None:
     assert ordered(tmp_path, ROWS, OTHER, join(3, 1, 2, "a"), formula(4, 3, "c", "[a]")) == frozenset()
+
+
+def test_sort_keeps_the_order_of_equal_rows_unless_what_comes_in_has_none(tmp_path: Path) -> None:
+    below_read = [ROWS, formula(3, 1, "c", "[a]"), node(4, "sort", SORT, 3), node(5, "record_id", NUMBER, 4)]
+    below_join = [ROWS, OTHER, join(3, 1, 2, "a"), node(4, "sort", SORT, 3), node(5, "record_id", NUMBER, 4)]
+    for nodes, keepers in ((below_read, {4}), (below_join, set[int]())):
+        graph = read_graph(write_flow(tmp_path / "flow.json", nodes))
+        members = {item.node_id: item.inputs for item in graph.nodes.values()}
+        assert order_keepers(graph, members, ordered_nodes(graph)) == keepers
+        assert order_keepers(graph, members, graph.nodes) == graph.nodes.keys()
