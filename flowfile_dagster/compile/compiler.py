@@ -172,6 +172,14 @@ def _schemas(stage: Stage) -> dict[str, pl.Schema]:
     return {handle: table.schema for handle, table in stage.manifest.outputs.items()} if stage.manifest else {}
 
 
+def _named_after(node: FlowNode, flow: _Findings) -> list[str]:
+    if node.problem or not node.inputs:
+        return []
+    settings: Any = node.settings
+    schemas = [flow.predictions[item.node_id].schemas.get(item.handle) for item in node.inputs]
+    return sorted(node.kind.named_after(settings, schemas))
+
+
 def _node(node: FlowNode, flow: _Findings) -> CompiledNode:
     prediction = flow.predictions[node.node_id]
     return CompiledNode(
@@ -203,6 +211,7 @@ def _node(node: FlowNode, flow: _Findings) -> CompiledNode:
             for handle, lineage in prediction.lineage.items()
         },
         lineage_tables=_lineage_tables(node, flow),
+        named_after=_named_after(node, flow),
         sources=[_source(source) for source in sources_of(node, flow.context)],
         target=target_of(node, flow.context),
     )

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from flowfile_dagster.flow.graph import ExecutionMode
 
 #: Raise when the meaning of a field changes: older files are then compiled anew.
-COMPILED_FORMAT = 12
+COMPILED_FORMAT = 13
 #: Begins the line in which a worker says, as JSON, which path it cannot use, and why.
 UNUSABLE = "unusable: "
 
@@ -50,7 +50,7 @@ class CompiledNode:
     """One node. `problem`: it cannot run; `warning`: its prediction already failed. None for opaque parts.
 
     `notes`: those that stand beside it on the canvas. `lineage_tables`: for each handle what people are shown of where
-    its columns come from.
+    its columns come from. `named_after`: the columns of its first input whose values become names of columns.
     """
 
     node_id: int
@@ -73,6 +73,7 @@ class CompiledNode:
     schemas: Mapping[str, SchemaText | None]
     lineage: Mapping[str, LineageText | None]
     lineage_tables: Mapping[str, str]
+    named_after: Sequence[str]
     sources: Sequence[CompiledSource]
     target: str | None
 

@@ -166,6 +166,10 @@ class NodeType(Generic[SettingsT]):
         """From which input columns each output column is made; None is opaque. A guess is a bug."""
         return None
 
+    def named_after(self, settings: SettingsT, inputs: Sequence[MaybeSchema]) -> frozenset[str]:
+        """The columns of the first input whose values become names of columns, which are shown wherever schemas are."""
+        return frozenset()
+
     def snippet(self, settings: SettingsT, inputs: Sequence[MaybeSchema], names: Sequence[str]) -> str | None:
         """Python with Polars that does the same, as one expression over frames called `names`; for people to read.
 

@@ -94,6 +94,10 @@ class DynamicRename(NodeType[DynamicRenameSettings]):
     ) -> ColumnLineage | None:
         return {new: (ColumnOrigin(0, old),) for old, new in zip(inputs[0], output)}
 
+    def named_after(self, settings: DynamicRenameSettings, inputs: Sequence[MaybeSchema]) -> frozenset[str]:
+        rule, schema = settings.dynamic_rename_input, inputs[0]
+        return frozenset(rule.select_columns(schema) if rule.rename_mode == "first_row" and schema else ())
+
 
 def _rename_map(rule: DynamicRenameInput, schema: pl.Schema, context: BuildContext) -> dict[str, str]:
     columns = rule.select_columns(schema)

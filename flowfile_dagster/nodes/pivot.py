@@ -86,6 +86,9 @@ class Pivot(NodeType[PivotSettings]):
         pivot = _required(settings)
         return {name: (ColumnOrigin(0, name if name in pivot.index_columns else pivot.value_col),) for name in output}
 
+    def named_after(self, settings: PivotSettings, inputs: Sequence[MaybeSchema]) -> frozenset[str]:
+        return frozenset({_required(settings).pivot_column})
+
 
 def _required(settings: PivotSettings) -> PivotInput:
     if settings.pivot_input is None:

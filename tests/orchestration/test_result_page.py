@@ -10,7 +10,7 @@ import pytest
 
 from flowfile_dagster import AcceptedValues, ConfigError, FlowConfig, NodeConfig, build_definitions
 from flowfile_dagster.orchestration.pages.settings import SETTINGS_OF_RUN
-from tests.factories import advanced_filter, formula, join, manual, node
+from tests.factories import JsonObject, advanced_filter, formula, join, manual, node
 from tests.orchestration.project import Project
 
 PEOPLE = manual(1, {"name": ["ada", "bob"], "age": [36, 41]}, "String", "Int64")
@@ -144,6 +144,37 @@ def test_column_to_hide_that_is_nowhere_is_an_error(project: Project, config: Fl
     project.write([PEOPLE])
     with pytest.raises(ConfigError, match=message):
         build_definitions(Path(project.folder), overrides={"shop": config})
+
+
+@pytest.mark.parametrize(
+    ("below", "name"),
+    [
+        (
+            node(
+                3,
+                "pivot",
+                {
+                    "pivot_input": {
+                        "index_columns": [],
+                        "pivot_column": "shout",
+                        "value_col": "age",
+                        "aggregations": ["sum"],
+                    }
+                },
+                2,
+            ),
+            "pivot_3",
+        ),
+        (node(3, "dynamic_rename", {"dynamic_rename_input": {"rename_mode": "first_row"}}, 2), "dynamic_rename_3"),
+    ],
+)
+def test_hidden_values_that_would_become_names_of_columns_are_an_error(
+    project: Project, below: JsonObject, name: str
+) -> None:
+    project.write([PEOPLE, formula(2, 1, "shout", "uppercase([name])"), below])
+    with pytest.raises(ConfigError, match=f"redact: the values of '(name|shout)' are to be .*, but {name} makes"):
+        build_definitions(project.folder, overrides={"shop": FlowConfig(redact=["name"])})
+    assert build_definitions(project.folder, overrides={"shop": FlowConfig(redact=["age"])} if "pivot" in name else {})
 
 
 def test_node_is_shown_as_polars_code(project: Project) -> None:

@@ -21,7 +21,7 @@ from flowfile_dagster.orchestration.project.config import FlowConfig, NodeConfig
 from flowfile_dagster.orchestration.project.launch_config import Launches
 from flowfile_dagster.orchestration.project.parameters import refuse_wrong_parameters
 from flowfile_dagster.orchestration.project.place import FlowPlace
-from flowfile_dagster.orchestration.project.redaction import refuse_unknown_columns
+from flowfile_dagster.orchestration.project.redaction import refuse_hidden_names, refuse_unknown_columns
 from flowfile_dagster.orchestration.project.renames import Renames
 
 
@@ -91,6 +91,7 @@ class Project:
             if isinstance(flow, CompiledFlow):
                 _refuse_unknown_nodes(group, config.nodes, flow)
                 refuse_unknown_columns(group, flow, config)
+                refuse_hidden_names(group, flow, config)
         self.renames.refuse_unknown_names(self.flows)
 
 

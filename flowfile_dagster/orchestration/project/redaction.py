@@ -69,6 +69,19 @@ def refuse_unknown_columns(group: str, flow: CompiledFlow, config: FlowConfig) -
             _refuse_unless_in(name, node.schemas.values(), group, f"nodes.{node.name}.redact")
 
 
+def refuse_hidden_names(group: str, flow: CompiledFlow, config: FlowConfig) -> None:
+    """Raise a `ConfigError` where values that are to be hidden become names of columns: these are shown everywhere."""
+    found = find_redactions(flow, config)
+    for node in flow.nodes:
+        for name in node.named_after:
+            if found.get((node.inputs[0].node_id, node.inputs[0].handle), NOTHING).hides(name):
+                cause = (
+                    f"the values of {name!r} are to be hidden, but {node.name} makes names of columns of them, "
+                    f"which are shown everywhere: change the column before {node.name}, or do not hide it"
+                )
+                raise ConfigError(group, "redact", cause)
+
+
 def _refuse_unless_in(name: str, schemas: Iterable[SchemaText | None], group: str, field: str) -> None:
     known = list(schemas)
     columns = {column: None for schema in known for column, _ in schema or ()}
