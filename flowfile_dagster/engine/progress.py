@@ -98,9 +98,9 @@ class Progress:
         """Put what a node has made into the store."""
         stored = self.store.write(table)
         if stored.bytes < _AT_HAND_BELOW:
+            if len(self.at_hand) == _MOST_AT_HAND:
+                self.at_hand.clear()  # the store has them all
             self.at_hand[stored.content_hash] = _copy(table).lazy()
-            if len(self.at_hand) > _MOST_AT_HAND:
-                del self.at_hand[next(iter(self.at_hand))]
         return stored
 
     def scan(self, table: StoredTable) -> pl.LazyFrame:
