@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 
+_POLARS = tuple(map(int, re.findall(r"\d+", version("polars"))[:3]))
 #: Results may differ between major versions of Polars, so it enters the node hash.
-POLARS_MAJOR = version("polars").partition(".")[0]
+POLARS_MAJOR = str(_POLARS[0])
 
-#: Polars 1.39.0 to 1.39.2 makes zeros and empty texts of nulls where it streams a cross join.
-STREAMED_CROSS_JOINS_LOSE_NULLS = version("polars").startswith("1.39.") and version("polars") < "1.39.3"
-
-#: The head of an inner join with few left rows, in memory, is not what comes first in it with Polars 1.39 to 1.42.
-HEADS_OF_JOINS_LOSE_ORDER = tuple(map(int, version("polars").split(".")[:2])) < (1, 43)
-
-#: Polars 1.39 to 1.42 computes what two different filters read once for each, instead of sharing it.
-FILTERS_SHARE_NOTHING = HEADS_OF_JOINS_LOSE_ORDER
+#: Polars makes zeros and empty texts of nulls where it streams a cross join.
+STREAMED_CROSS_JOINS_LOSE_NULLS = _POLARS < (1, 39, 3)
+#: The head of an inner join with few left rows, in memory, is not what comes first in it.
+HEADS_OF_JOINS_LOSE_ORDER = _POLARS < (1, 43)
+#: Polars computes what two different filters read once for each, instead of sharing it.
+FILTERS_SHARE_NOTHING = _POLARS < (1, 43)
 
 _OWN = ("flowfile-dagster", "polars", "polars-expr-transformer", "pydantic")
 _EXTRAS = ("fastexcel", "openpyxl", "pl-fuzzy-frame-match", "polars-ds", "polars-grouper", "xlsx2csv", "xlsxwriter")
