@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from threading import Lock
 
+import polars as pl
+
 from flowfile_dagster.contract.node_type import NODE_FAILURES
 from flowfile_dagster.engine.assembly import build_node
 from flowfile_dagster.engine.context import NodeContext, NodeFrames
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.graph import FlowGraph
 from flowfile_dagster.flow.wiring import Input
+from flowfile_dagster.store.digest import ROWS_PER_BATCH
 
 
 class Culprits:
@@ -44,9 +47,16 @@ class Culprits:
             node = self._context.graph.nodes[node_id]
             try:
                 built = build_node(node, [frames[item.node_id][item.handle] for item in inputs], self._context)
-                frames[node_id] = {handle: self._context.collect(frame).lazy() for handle, frame in built.items()}
+                frames[node_id] = {handle: _as_stored(self._context.collect(frame)) for handle, frame in built.items()}
             except NODE_FAILURES as error:
                 return NodeError.from_exception(self._context.graph.location(node_id), error)
             for source in {item.node_id for item in inputs if last_reader[item.node_id] == node_id}:
                 del frames[source]
         return None
+
+
+def _as_stored(table: pl.DataFrame) -> pl.LazyFrame:
+    """In the pieces in which the store would give it: Polars tells of a failure which values of a piece it met."""
+    whole = table.rechunk()
+    pieces = [whole.slice(start, ROWS_PER_BATCH) for start in range(0, max(whole.height, 1), ROWS_PER_BATCH)]
+    return pl.concat(pieces, rechunk=False).lazy()

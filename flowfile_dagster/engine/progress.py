@@ -135,5 +135,5 @@ class Progress:
 
 
 def _copy(table: pl.DataFrame) -> pl.DataFrame:
-    """The same in memory of its own: the first rows of a large table would keep all of it."""
-    return pl.DataFrame.deserialize(BytesIO(table.serialize()))
+    """The same in one piece of memory of its own: the first rows of a large table would keep all of it."""
+    return pl.DataFrame.deserialize(BytesIO(table.rechunk().serialize()))

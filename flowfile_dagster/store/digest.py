@@ -29,7 +29,7 @@ _PIECE = 8 << 20
 _READ_AT_ONCE = 1 << 20
 
 #: Batches of one size make equal tables equal files, however the engine that made them divided its work.
-_ROWS_PER_BATCH = 1 << 17
+ROWS_PER_BATCH = 1 << 17
 
 
 def hash_source(path: Path) -> str:
@@ -98,7 +98,7 @@ def _write_ipc(table: pl.DataFrame, file: IO[bytes]) -> None:
     table.lazy().sink_ipc(
         file,
         compression="uncompressed",
-        record_batch_size=_ROWS_PER_BATCH,
+        record_batch_size=ROWS_PER_BATCH,
         optimizations=pl.QueryOptFlags.none(),
         engine="streaming",
     )
