@@ -112,6 +112,6 @@ endef
 	$(call install,.venv,test$(COMMA)ui)
 
 .venv-low/test.stamp: pyproject.toml | .venv-low/bin/python
-	$(call install,.venv-low,test,'polars==1.39.0')
+	$(call install,.venv-low,test,'polars==1.39.3')
 
 COMMA := ,

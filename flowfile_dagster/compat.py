@@ -11,8 +11,6 @@ _POLARS = tuple(map(int, re.findall(r"\d+", version("polars"))[:3]))
 #: Results may differ between major versions of Polars, so it enters the node hash.
 POLARS_MAJOR = str(_POLARS[0])
 
-#: Polars makes zeros and empty texts of nulls where it streams a cross join.
-STREAMED_CROSS_JOINS_LOSE_NULLS = _POLARS < (1, 39, 3)
 #: The head of an inner join with few left rows, in memory, is not what comes first in it.
 HEADS_OF_JOINS_LOSE_ORDER = _POLARS < (1, 43)
 #: Polars computes what two different filters read once for each, instead of sharing it.

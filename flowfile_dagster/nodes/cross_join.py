@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import polars as pl
 
 from flowfile_dagster.columns.lineage import ColumnLineage, ColumnOrigin
-from flowfile_dagster.compat import STREAMED_CROSS_JOINS_LOSE_NULLS
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import TWO_INPUTS, NodeType, Trait
 from flowfile_dagster.contract.settings import ColumnList, NodeSettings, SettingsBlock
@@ -74,8 +73,7 @@ def _pairs(
     left: pl.LazyFrame, right: pl.LazyFrame, names: Sequence[str], dtypes: Sequence[pl.DataType]
 ) -> pl.LazyFrame:
     """Each left row with each right row; on a constant key where Polars cannot stream a cross join."""
-    has_structs = any(isinstance(dtype, pl.Struct) for dtype in dtypes)
-    if not (has_structs or STREAMED_CROSS_JOINS_LOSE_NULLS):
+    if not any(isinstance(dtype, pl.Struct) for dtype in dtypes):
         return left.join(right, how="cross", maintain_order="left_right")
     key = unused_name("key", names)
     left, right = (side.with_columns(pl.lit(0).alias(key)) for side in (left, right))
