@@ -71,7 +71,7 @@ def _keys(flow: Flow, renamed_from: str | None, name: str) -> list[tuple[str, ..
     if renamed_from is not None:
         return [("nodes", *renamed_from.split("/"))]
     folders = [slug(part) for part in flow.graph.path.resolve().parent.parts[1:]]
-    places = [folders[len(folders) - depth :] for depth in reversed(range(len(folders) + 1))]
+    places = [folders[start:] for start in range(len(folders) + 1)]
     return [*(("nodes", *place, slug(flow.name), name) for place in places), (FLOW_RUNS, flow.name, name)]
 
 

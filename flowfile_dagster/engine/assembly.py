@@ -16,6 +16,7 @@ from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode, output_field_handles
 from flowfile_dagster.flow.wiring import Input
 from flowfile_dagster.plan.order import order_keepers
+from flowfile_dagster.plan.segments import cheap_nodes
 
 #: What has no prediction, or one that costs as much as its work.
 _NOT_PREDICTED = frozenset({Trait.BARRIER, Trait.SINK, Trait.RUNS_USER_CODE})
@@ -58,7 +59,7 @@ def assemble(
         for keeps in (False, True)
     }
     keepers = order_keepers(context.graph, members, ordered)
-    dear = _dear_members(context.graph, members) if FILTERS_SHARE_NOTHING else ()
+    cheap: Collection[int] = cheap_nodes(context.graph, members, stored) if FILTERS_SHARE_NOTHING else members
     for node_id, inputs in members.items():
         node = context.graph.nodes[node_id]
         given = [frames[item.node_id][item.handle] for item in inputs]
@@ -66,22 +67,13 @@ def assemble(
             # What others collect while they are built is by the way: only a barrier's plan is the segment's.
             chosen = contexts[Trait.BARRIER in node.traits, node_id in keepers]
             frames[node_id] = build_node(node, given, chosen)
-            if node_id in dear and len(context.graph.consumers[node_id]) > 1:
+            if node_id not in cheap and len(context.graph.consumers[node_id]) > 1:
                 frames[node_id] = {handle: frame.cache() for handle, frame in frames[node_id].items()}
             schemas |= _schemas(node, given, frames[node_id], alone)
         except NODE_FAILURES as error:
             built = {earlier: frames[earlier] for earlier in members if earlier in frames}
             raise _blame(built, schemas, context.graph, node_id, error) from error
     return {node_id: frames[node_id] for node_id in members}
-
-
-def _dear_members(graph: FlowGraph, members: Mapping[int, Sequence[Input]]) -> set[int]:
-    """All but those that only do row by row work over what is read or stored."""
-    dear: set[int] = set()
-    for node_id, inputs in members.items():
-        if Trait.NARROW not in graph.nodes[node_id].traits or any(item.node_id in dear for item in inputs):
-            dear.add(node_id)
-    return dear
 
 
 def _blame(

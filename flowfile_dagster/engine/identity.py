@@ -99,9 +99,8 @@ class Identities:
         try:
             sources = self._sources(node)
             state = source_state(sources, self.content_hash)
-            is_volatile = Trait.VOLATILE in node.traits
-            return Look(
-                self.nonce if is_volatile else fingerprint_sources(sources, lambda path: state[path][-1]), state
-            )
+            if Trait.VOLATILE in node.traits:
+                return Look(self.nonce, state)
+            return Look(fingerprint_sources(sources, lambda path: state[path][-1]), state)
         except NODE_FAILURES as error:
             raise NodeError.from_exception(self.progress.graph.location(node.node_id), error) from error

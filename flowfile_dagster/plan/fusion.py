@@ -15,7 +15,7 @@ from dataclasses import replace
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode
 from flowfile_dagster.plan.bundles import find_bundles, find_streams, in_bundle_order
-from flowfile_dagster.plan.segments import ONCE_ONLY, Reason, Segment
+from flowfile_dagster.plan.segments import ONCE_ONLY, Reason, Segment, cheap_nodes
 
 
 def performance_segments(
@@ -23,7 +23,7 @@ def performance_segments(
 ) -> tuple[Segment, ...]:
     """Fused in-trees, so that each comes after what it reads. `selected` and `checked` nodes become roots."""
     reasons = _wanted_for_themselves(graph, selected, checked)
-    cheap = _cheap_nodes(graph, reasons)
+    cheap = cheap_nodes(graph, graph.nodes, reasons)
     settled = 0
     while settled < len(reasons):  # a root of the one kind can call for one of the other
         settled = len(reasons)
@@ -75,16 +75,6 @@ def _looked_at_as_a_whole(graph: FlowGraph) -> set[int]:
         elif Trait.PASSTHROUGH in node.traits:
             found.update(inputs[1:])
     return found
-
-
-def _cheap_nodes(graph: FlowGraph, roots: Collection[int]) -> frozenset[int]:
-    """Nodes that do row by row work over columnar files or stored results, without chance or foreign code."""
-    cheap: set[int] = set()
-    for node in graph.nodes.values():
-        is_plain = Trait.NARROW in node.traits and not node.traits & ONCE_ONLY
-        if is_plain and all(item.node_id in cheap or item.node_id in roots for item in node.inputs):
-            cheap.add(node.node_id)
-    return frozenset(cheap)
 
 
 def _split_dear_fan_outs(graph: FlowGraph, reasons: dict[int, list[Reason]], cheap: frozenset[int]) -> None:

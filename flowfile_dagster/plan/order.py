@@ -37,7 +37,8 @@ def order_keepers(graph: FlowGraph, members: Mapping[int, Sequence[Input]], orde
     for node_id, inputs in members.items():
         traits, is_open = graph.nodes[node_id].traits, any(item.node_id in open_order for item in inputs)
         if Trait.ORDER_PRODUCING in traits:
-            keepers |= set() if is_open else {node_id}
+            if not is_open:
+                keepers.add(node_id)
         elif node_id in ordered:
             keepers.add(node_id)
         elif is_open or (Trait.WIDE in traits and Trait.ORDER_SENSITIVE not in traits):

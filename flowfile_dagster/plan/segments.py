@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -61,3 +61,17 @@ def development_segments(graph: FlowGraph) -> tuple[Segment, ...]:
         Segment(node.node_id, (node.node_id,), tuple(dict.fromkeys(item.node_id for item in node.inputs)), ("node",))
         for node in graph.nodes.values()
     )
+
+
+def cheap_nodes(graph: FlowGraph, node_ids: Iterable[int], stored: Container[int]) -> frozenset[int]:
+    """Nodes that do row by row work over columnar files or what is `stored`, without chance or foreign code.
+
+    `node_ids` are those to look at, in topological order.
+    """
+    cheap: set[int] = set()
+    for node_id in node_ids:
+        node = graph.nodes[node_id]
+        is_plain = Trait.NARROW in node.traits and not node.traits & ONCE_ONLY
+        if is_plain and all(item.node_id in cheap or item.node_id in stored for item in node.inputs):
+            cheap.add(node_id)
+    return frozenset(cheap)
