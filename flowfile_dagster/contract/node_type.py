@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -35,6 +35,7 @@ class Trait(Enum):
     EXCLUSIVE = "exclusive"  # a sink that locks what it writes while its plan runs: never collected with others
     NARROW = "narrow"  # works row by row: each output row comes from one input row
     WIDE = "wide"  # needs to see many rows at once
+    LOOKUP = "lookup"  # adds columns of its second input to the rows of its first one; see `NodeType.build_chain`
     REDUCING = "reducing"  # gives, and holds, one row for each of few groups of its input
     PASSTHROUGH = "passthrough"  # delivers its first input unchanged, so the result needs no second copy
     ORDER_SENSITIVE = "order-sensitive"  # the result depends on the order of the input rows
@@ -97,6 +98,19 @@ class Target:
 
 
 @dataclass(frozen=True)
+class TableFacts:
+    """What is known of the tables of a chain of lookups, by their number, without looking into them.
+
+    `rows`: how many a table has before settings drop some; None where that is not known. `whole`: those of which no
+    setting drops rows. `deciding`: the columns of the result whose values decide which rows are dropped right after.
+    """
+
+    rows: Callable[[int], int | None]
+    whole: frozenset[int]
+    deciding: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Gate:
     """What a gate decided: the handles whose consumers may run."""
 
@@ -147,6 +161,16 @@ class NodeType(Generic[SettingsT]):
         """What a step runs. A barrier overrides it and may use ``context.collect``; default: `build`."""
         return self.build(settings, frames, context)
 
+    def build_chain(
+        self, chain: Sequence[SettingsT], frames: Sequence[pl.LazyFrame], context: BuildContext, facts: TableFacts
+    ) -> pl.LazyFrame | None:
+        """Several nodes with the trait `LOOKUP`, each the first input of the next, as one plan; rows in any order.
+
+        `frames`: the first input of the first node, then what each node looks up. Each node by itself can be built.
+        None: one after the other is as good.
+        """
+        return None
+
     def predict(
         self, settings: SettingsT, inputs: Sequence[MaybeSchema], context: BuildContext
     ) -> Mapping[str, MaybeSchema]:
@@ -165,6 +189,10 @@ class NodeType(Generic[SettingsT]):
     def lineage(self, settings: SettingsT, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:
         """From which input columns each output column is made; None is opaque. A guess is a bug."""
         return None
+
+    def deciding_columns(self, settings: SettingsT) -> frozenset[str]:
+        """The columns whose values decide which rows a row by row node drops, where that may be most of them."""
+        return frozenset()
 
     def named_after(self, settings: SettingsT, inputs: Sequence[MaybeSchema]) -> frozenset[str]:
         """The columns of the first input whose values become names of columns, which are shown wherever schemas are."""

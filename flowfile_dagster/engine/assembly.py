@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import polars as pl
 
 from flowfile_dagster.compat import FILTERS_SHARE_NOTHING
-from flowfile_dagster.contract.node_type import NODE_FAILURES, Trait, by_handle
+from flowfile_dagster.contract.node_type import NODE_FAILURES, TableFacts, Trait, by_handle
 from flowfile_dagster.contract.output_fields import apply_output_fields
 from flowfile_dagster.engine.context import NodeContext, NodeFrames
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode, output_field_handles
 from flowfile_dagster.flow.wiring import Input
+from flowfile_dagster.plan.lookups import LookupChain, lookup_chains
 from flowfile_dagster.plan.order import order_keepers
 from flowfile_dagster.plan.segments import cheap_nodes
 
@@ -59,6 +61,7 @@ def assemble(
         for keeps in (False, True)
     }
     keepers = order_keepers(context.graph, members, ordered)
+    chains = lookup_chains(context.graph, members, keepers)
     cheap: Collection[int] = cheap_nodes(context.graph, members, stored) if FILTERS_SHARE_NOTHING else members
     for node_id, inputs in members.items():
         node = context.graph.nodes[node_id]
@@ -67,6 +70,8 @@ def assemble(
             # What others collect while they are built is by the way: only a barrier's plan is the segment's.
             chosen = contexts[Trait.BARRIER in node.traits, node_id in keepers]
             frames[node_id] = build_node(node, given, chosen)
+            if node_id in chains:
+                frames[node_id] = _build_chain(chains[node_id], frames, chosen) or frames[node_id]
             if node_id not in cheap and len(context.graph.consumers[node_id]) > 1:
                 frames[node_id] = {handle: frame.cache() for handle, frame in frames[node_id].items()}
             schemas |= _schemas(node, given, frames[node_id], alone)
@@ -74,6 +79,27 @@ def assemble(
             built = {earlier: frames[earlier] for earlier in members if earlier in frames}
             raise _blame(built, schemas, context.graph, node_id, error) from error
     return {node_id: frames[node_id] for node_id in members}
+
+
+def _build_chain(
+    chain: LookupChain, frames: Mapping[int, NodeFrames], context: NodeContext
+) -> dict[str, pl.LazyFrame] | None:
+    """The last node of a chain, from what the chain begins with; None where one node after the other is as good."""
+    nodes = [context.graph.nodes[node_id] for node_id in chain.nodes]
+    tables = [frames[table.node_id][table.handle] for table in chain.tables]
+
+    @cache
+    def rows(table: int) -> int | None:
+        source = chain.sources[table]
+        if source is None:
+            return None
+        count: int = context.collect(frames[source.node_id][source.handle].select(pl.len())).item()
+        return count
+
+    settings: list[Any] = [node.settings for node in nodes]
+    facts = TableFacts(rows, chain.whole, chain.deciding)
+    built = nodes[-1].kind.build_chain(settings, tables, context, facts)
+    return None if built is None else by_handle(built)
 
 
 def _blame(

@@ -21,6 +21,7 @@ from flowfile_dagster.contract.settings import FormulaText, NodeSettings, Settin
 from flowfile_dagster.errors import FormulaError, MissingColumnError, SettingsError
 from flowfile_dagster.formula.code import formula_code
 from flowfile_dagster.formula.compile import can_name_column, check_formula, compile_formula, is_random, is_volatile
+from flowfile_dagster.formula.conditions import deciding_columns
 from flowfile_dagster.formula.filters import OPERATOR_SYMBOLS, render_condition
 from flowfile_dagster.nodes._columns import unused_name
 
@@ -140,6 +141,14 @@ class Filter(NodeType[FilterSettings]):
 
     def lineage(self, settings: FilterSettings, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:
         return identity_lineage(output)
+
+    def deciding_columns(self, settings: FilterSettings) -> frozenset[str]:
+        basic, formula = settings.filter_input.basic_filter, settings.filter_input.advanced_filter
+        if settings.filter_input.mode == "basic":
+            return frozenset(() if basic.operator == "not_equals" and not settings.split_mode else (basic.field,))
+        if settings.split_mode:
+            return frozenset(compile_formula(formula).meta.root_names())
+        return deciding_columns(formula)
 
 
 def _condition(settings: FilterSettings, columns: pl.Schema) -> pl.Expr:

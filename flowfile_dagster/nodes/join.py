@@ -8,7 +8,7 @@ right key leaves behind in Flowfile. Rows come in the order of the left (right j
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from flowfile_dagster.columns.dtypes import generic_group
 from flowfile_dagster.columns.lineage import ColumnLineage, ColumnOrigin, identity_lineage
 from flowfile_dagster.columns.schema import rowless
 from flowfile_dagster.contract.context import BuildContext
-from flowfile_dagster.contract.node_type import TWO_INPUTS, MaybeSchema, NodeType, Trait
+from flowfile_dagster.contract.node_type import TWO_INPUTS, MaybeSchema, NodeType, TableFacts, Trait
 from flowfile_dagster.contract.settings import ColumnList, NodeSettings, SettingsBlock, TextOrEmpty
 from flowfile_dagster.errors import MissingColumnError, SettingsError
 from flowfile_dagster.nodes._columns import unused_name
@@ -32,6 +32,7 @@ from flowfile_dagster.nodes._join_columns import (
     rename_overlap,
     working_names,
 )
+from flowfile_dagster.nodes._lookups_first import Lookup, Place, find_holders, join_by_holders
 
 _MAPPING_FIELD = "join_input.join_mapping"
 
@@ -88,6 +89,9 @@ class Join(NodeType[JoinSettings]):
     ports = TWO_INPUTS
     traits = frozenset({Trait.WIDE})
 
+    def traits_of(self, settings: JoinSettings) -> frozenset[Trait]:
+        return self.traits | ({Trait.LOOKUP} if settings.join_input.how in ("inner", "left") else set())
+
     def check(self, settings: JoinSettings) -> None:
         pairs = [(pair.left_col, pair.right_col) for pair in settings.join_input.join_mapping]
         if not pairs:
@@ -129,6 +133,23 @@ class Join(NodeType[JoinSettings]):
                 joined = in_order(joined)
         return joined.select(column.name for _, column in _output(how, *sides))
 
+    def build_chain(
+        self, chain: Sequence[JoinSettings], frames: Sequence[pl.LazyFrame], context: BuildContext, facts: TableFacts
+    ) -> pl.LazyFrame | None:
+        places = {column: Place(0, column) for column in context.schema_of(frames[0])}
+        lookups: list[Lookup] = []
+        for number, (settings, frame) in enumerate(zip(chain, frames[1:], strict=True), start=1):
+            how, pairs = settings.join_input.how, settings.join_input.join_mapping
+            lookups.append(Lookup(how == "inner", tuple((places[pair.left_col], pair.right_col) for pair in pairs)))
+            columns = _output(how, *_sides(settings, places, context.schema_of(frame)))
+            places = {
+                column.name: Place(number, column.source) if side else places[column.source] for side, column in columns
+            }
+        if not facts.deciding <= places.keys():
+            return None
+        holders = find_holders(lookups, facts.rows, facts.whole - {places[column].table for column in facts.deciding})
+        return join_by_holders(frames, lookups, holders, places) if any(holders) else None
+
     def predict(
         self, settings: JoinSettings, inputs: Sequence[MaybeSchema], context: BuildContext
     ) -> Mapping[str, MaybeSchema]:
@@ -168,7 +189,7 @@ def _renamed(frame: pl.LazyFrame, schema: pl.Schema, names: Mapping[str, str]) -
     return frame.select(pl.col(source).alias(name) for source, name in names.items())
 
 
-def _sides(settings: JoinSettings, left: pl.Schema, right: pl.Schema) -> tuple[JoinSide, JoinSide]:
+def _sides(settings: JoinSettings, left: Collection[str], right: Collection[str]) -> tuple[JoinSide, JoinSide]:
     join = settings.join_input
     left_side = list_side(
         join.left_select, left, {pair.left_col for pair in join.join_mapping}, "join_input.left_select"

@@ -1,9 +1,12 @@
+import random
 from typing import Any, Literal
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from flowfile_dagster.columns.lineage import ColumnOrigin
+from flowfile_dagster.contract.node_type import TableFacts
 from flowfile_dagster.errors import DuplicateColumnError, MissingColumnError, SettingsError
 from flowfile_dagster.nodes import find_node_type
 from tests.nodes.node_case import LiteralContext, NodeCase, assert_node, parse_settings, run_node
@@ -153,3 +156,59 @@ def test_join_lineage_points_to_the_side_of_each_column() -> None:
         "v": (ColumnOrigin(0, "v"),),
         "id": (ColumnOrigin(0, "id"),),
     }
+
+
+def random_table(number: int, chance: random.Random) -> pl.DataFrame:
+    """Few keys, so that some occur often, in one table only, or not at all."""
+    size = chance.choice([0, 3, 9, 12])
+    values = [[chance.choice([None, 1, 2, 3, 4]) for _ in range(size)] for _ in "abc"]
+    names = ["a", "b", f"c{number}"] if chance.random() < 0.5 else [f"a{number}", f"b{number}", f"c{number}"]
+    return pl.DataFrame(dict(zip(names, values, strict=True)), schema=dict.fromkeys(names, pl.Int64))
+
+
+def random_entries(columns: list[str], chance: random.Random, prefix: str) -> list[dict[str, Any]]:
+    listed = chance.sample(columns, chance.randint(0, len(columns)))
+    return [{"old_name": name, "new_name": f"{prefix}{name}", "keep": chance.random() < 0.9} for name in listed]
+
+
+def random_chain(chance: random.Random) -> tuple[list[Any], list[pl.DataFrame], pl.DataFrame]:
+    """Settings of joins in a row, their tables, and what they give one after the other."""
+    tables = [random_table(number, chance) for number in range(chance.randint(3, 5))]
+    chain: list[Any] = []
+    result, *others = tables
+    for number, table in enumerate(others):
+        keys = chance.sample(result.columns, min(result.width, chance.choice([1, 1, 1, 2])))
+        mapping = [{"left_col": key, "right_col": chance.choice(table.columns)} for key in keys]
+        lists = (
+            random_entries(result.columns, chance, f"l{number} "),
+            random_entries(table.columns, chance, f"r{number} "),
+        )
+        settings = join(chance.choice(["inner", "left"]), *lists, mapping=mapping)
+        chain.append(parse_settings("join", settings))
+        result = run_node("join", settings, result, table)["output-0"]
+    return chain, tables, result
+
+
+def test_joins_in_a_row_have_the_same_rows_in_one_plan() -> None:
+    node, compared = find_node_type("join"), 0
+    for seed in range(600):
+        chain, tables, expected = random_chain(random.Random(seed))
+        facts = TableFacts(lambda table: 4**-table * 1000, frozenset(range(len(tables))), frozenset())
+        found = node.build_chain(chain, [table.lazy() for table in tables], LiteralContext(), facts)
+        if found is not None:
+            assert_frame_equal(found.collect(), expected, check_row_order=False)
+            compared += expected.height > 0
+    assert compared > 80
+
+
+def test_joins_in_a_row_stay_so_where_rows_of_the_first_table_are_dropped_afterwards() -> None:
+    lines = pl.DataFrame({"order": [1, 1, 2], "size": [5, 6, 7]}).lazy()
+    orders, customers = (
+        pl.DataFrame({"order": [1], "who": [8]}).lazy(),
+        pl.DataFrame({"who": [8], "name": ["x"]}).lazy(),
+    )
+    chain = [parse_settings("join", join(mapping=[{"left_col": key, "right_col": key}])) for key in ("order", "who")]
+    for deciding, is_one_plan in (((), True), (("name", "who"), True), (("size",), False), (("made later",), False)):
+        facts = TableFacts([100, 10, 10].__getitem__, frozenset({0, 1, 2}), frozenset(deciding))
+        found = find_node_type("join").build_chain(chain, [lines, orders, customers], LiteralContext(), facts)
+        assert (found is not None) == is_one_plan
