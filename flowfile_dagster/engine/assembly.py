@@ -12,6 +12,7 @@ import polars as pl
 from flowfile_dagster.compat import FILTERS_SHARE_NOTHING
 from flowfile_dagster.contract.node_type import NODE_FAILURES, TableFacts, Trait, by_handle
 from flowfile_dagster.contract.output_fields import apply_output_fields
+from flowfile_dagster.engine.collect import collect
 from flowfile_dagster.engine.context import NodeContext, NodeFrames
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.graph import FlowGraph, FlowNode, output_field_handles
@@ -93,7 +94,7 @@ def _build_chain(
         source = chain.sources[table]
         if source is None:
             return None
-        count: int = context.collect(frames[source.node_id][source.handle].select(pl.len())).item()
+        count: int = collect(frames[source.node_id][source.handle].select(pl.len())).item()
         return count
 
     settings: list[Any] = [node.settings for node in nodes]
