@@ -140,9 +140,9 @@ def scan_delimited(table: CsvTable, source: CsvSource, context: BuildContext) ->
             if isinstance(source.scanned, bytes):
                 return context.collect(_scan(table, source, **options)).lazy()
             options = _fitting_types(table, source, options, context)
-        except DuplicateError as error:
-            raise DuplicateColumnError(str(source.include_file_paths), "include_file_paths") from error
         except PolarsError as error:
+            if source.include_file_paths and isinstance(error, DuplicateError) and "file paths" in str(error):
+                raise DuplicateColumnError(source.include_file_paths, "include_file_paths") from error
             failure = failure or error
         else:
             return _scan(table, source, **options, ignore_errors=table.ignore_errors)
@@ -223,6 +223,8 @@ def _explain(failure: str, label: str) -> str:
         advice = "the file is not UTF-8: set its encoding (for example ISO-8859-1), or utf8-lossy to replace bad bytes"
     elif "more fields" in cause:
         advice = "set the right delimiter and quote_char, or truncate_ragged_lines: true to drop the extra fields"
+    elif "de-duplication" in cause:
+        advice = "a column is there twice, and Polars' name for the second is taken: rename one in the header"
     elif "could not parse" in cause:
         advice = (
             "raise infer_schema_length, set infer_schema: false to read every column as text, or ignore_errors: true "

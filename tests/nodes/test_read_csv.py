@@ -85,6 +85,7 @@ def test_csv_value_beyond_every_window_is_null_where_errors_are_ignored(tmp_path
         ("a\né\n".encode("latin-1"), r"t\.csv: .*not UTF-8: set its encoding"),
         (b"a\n1\n2,3\n", "truncate_ragged_lines: true"),
         (b"", "empty CSV"),
+        (b"a,a,a_duplicated_0\n1,2,3\n", r"t\.csv: cannot be read as csv: "),
         (b"a" * (5 << 20), r"t\.csv: its header is longer than 4 MiB: check row_delimiter"),
     ],
 )
