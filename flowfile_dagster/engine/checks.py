@@ -172,7 +172,7 @@ class AcceptedValues(_AnyCheck):
         if isinstance(dtype, (pl.Categorical, pl.Enum)):
             dtype, column = pl.String(), column.cast(pl.String)
         try:
-            accepted = pl.Series(list(self.values)).cast(dtype)
+            accepted = pl.Series(self.values, strict=False).cast(dtype)
         except NODE_FAILURES as error:
             shown = ", ".join(repr(value) for value in self.values)
             cause = f"the values {shown} do not fit column {self.column!r} of type {dtype_text(dtype)}"

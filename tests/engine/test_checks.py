@@ -104,6 +104,13 @@ def test_values_of_another_type_fail_and_say_so(values: list[Any]) -> None:
     assert "do not fit column 'id' of type Int64" in judgement.description
 
 
+@pytest.mark.parametrize("values", [[0, 0.5, 1], [0.5, 1, 0]])
+def test_accepted_values_may_be_whole_numbers_and_others_in_any_order(values: list[Any]) -> None:
+    table = pl.DataFrame({"share": [0.0, 0.5, 1.0]})
+    (judgement,) = judge_table(AcceptedValues(column="share", values=values), table=table)
+    assert judgement.is_passed
+
+
 def test_accepted_values_of_an_enum_need_not_be_categories() -> None:
     table = pl.DataFrame({"kind": pl.Series(["a", "b"], dtype=pl.Enum(["a", "b"]))})
     (judgement,) = judge_table(AcceptedValues(column="kind", values=["a", "z"]), table=table)
