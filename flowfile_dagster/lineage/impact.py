@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import polars as pl
 
-from flowfile_dagster.contract.node_type import NODE_FAILURES
+from flowfile_dagster.contract.node_type import NODE_FAILURES, Trait
 from flowfile_dagster.engine.context import NodeContext
 from flowfile_dagster.lineage.changes import ColumnChange, column_changes, first_changes, known_outputs
 from flowfile_dagster.lineage.columns import ColumnId, NodeId
@@ -197,8 +197,9 @@ def _unknown(old: Project, new: Project, failing: Mapping[NodeId, str]) -> tuple
 
 
 def _is_delivering(project: Project, node: NodeId) -> bool:
-    """Whether nothing in the flow follows: the result is what the flow is there for."""
-    return not project.flows[node.flow].graph.consumers[node.node_id]
+    """Whether the result is what the flow is there for: it is written to a file, or nothing in the flow follows."""
+    graph = project.flows[node.flow].graph
+    return Trait.SINK in graph.nodes[node.node_id].traits or not graph.consumers[node.node_id]
 
 
 def _nodes(project: Project) -> Iterator[NodeId]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from flowfile_dagster.lineage.columns import NodeId
 from flowfile_dagster.lineage.impact import Effect, Impact, find_impact, read_changed_project
 from flowfile_dagster.lineage.project import flow_files, read_project
 from tests.factories import JsonObject, advanced_filter, formula, join, manual, node, read_csv, write_file, write_flow
@@ -62,6 +63,19 @@ def test_renamed_column_breaks_the_other_flow_that_reads_the_file(tmp_path: Path
     ]
     assert told(found) == [("maker 2 net", "renamed", uses)]
     assert found.is_break
+
+
+def test_writer_that_others_follow_delivers_its_file_all_the_same(tmp_path: Path) -> None:
+    count = node(4, "record_count", {}, 3)
+    found = impact(tmp_path, {"maker": [*maker(tmp_path), count]}, {"maker": [*maker(tmp_path, "clean"), count]})
+    assert told(found) == [("maker 2 net", "renamed", [("maker", 3, "delivers")])]
+    assert found.is_break
+
+
+def test_writer_that_is_gone_takes_its_file_along_though_others_follow(tmp_path: Path) -> None:
+    old = [*maker(tmp_path), node(4, "record_count", {}, 3)]
+    found = impact(tmp_path, {"maker": old}, {"maker": [*old[:2], node(4, "record_count", {}, 2)]})
+    assert found.gone == (NodeId("maker", 3),)
 
 
 def test_user_that_was_changed_too_is_not_broken(tmp_path: Path) -> None:
