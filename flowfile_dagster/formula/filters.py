@@ -40,8 +40,8 @@ def render_condition(column: str, operator: str, value: str, value2: str | None,
     """The formula that a basic filter stands for, on a column of type `dtype`.
 
     Raises:
-        SettingsError: the operator is unknown, does not fit the type, or lacks its second value; a date is none.
-            The field is relative to ``basic_filter``.
+        SettingsError: the operator is unknown, does not fit the type, or lacks its second value; a date is none, or a
+            text holds a double quote. The field is relative to ``basic_filter``.
     """
     operator = OPERATOR_SYMBOLS.get(operator, operator)
     field = f"[{column}]"
@@ -65,12 +65,13 @@ def render_condition(column: str, operator: str, value: str, value2: str | None,
 
 
 def _render_text_test(field: str, operator: str, value: str) -> str:
+    text = _text_literal("value", value)
     if operator == "contains":
-        return f'contains({field}, "{value}")'
+        return f"contains({field}, {text})"
     if operator == "not_contains":
-        return f'contains({field}, "{value}") = false'
+        return f"contains({field}, {text}) = false"
     side = "left" if operator == "starts_with" else "right"
-    return f'{side}({field}, {len(value)}) = "{value}"'
+    return f"{side}({field}, {len(value)}) = {text}"
 
 
 def _render_membership(field: str, value: str, dtype: pl.DataType, *, is_negated: bool) -> str:
@@ -98,7 +99,7 @@ def _literal_kind(dtype: pl.DataType) -> LiteralKind:
 
 def _literal(field: str, text: str, kind: LiteralKind, *, accepts_blank: bool = False) -> str:
     if kind == "text":
-        return f'"{text}"'
+        return _text_literal(field, text)
     if kind == "bare":
         return text
     moment = text.strip() if kind == "date" else _complete_moment(text)
@@ -106,6 +107,14 @@ def _literal(field: str, text: str, kind: LiteralKind, *, accepts_blank: bool = 
     if not (accepts_blank and not text) and not _is_moment(moment, form):
         raise SettingsError(field, f"{text!r} must be {example}")
     return f'to_{kind}("{moment}")'
+
+
+def _text_literal(field: str, text: str) -> str:
+    """A text of the formula language. It has no escape for its quote: what follows one would be read as formula."""
+    if '"' in text:
+        advice = "write an advanced filter with the text in single quotes"
+        raise SettingsError(field, f"{text!r}: a value here cannot hold a double quote; {advice}")
+    return f'"{text}"'
 
 
 def _complete_moment(text: str) -> str:

@@ -74,6 +74,11 @@ def test_render_between_has_two_bounds() -> None:
         ("not_in", "2024-01-31, x", None, DATE, "value: 'x' must be a date such as"),
         ("between", "2024-01-31", "2024", MOMENT, "value2: '2024' must be a date and time such as"),
         ("equals", "", None, MOMENT, "value: '' must be a date and time"),
+        ("equals", 'x" | "a"="a', None, pl.String(), "value: 'x.*': a value here cannot hold a double quote"),
+        ("in", 'a, b"', None, pl.String(), "value: 'b\"': a value here cannot hold a double quote"),
+        ("between", "a", '"', pl.String(), "value2: '\"': a value here cannot hold a double quote"),
+        ("contains", 'x") | contains([d], "y', None, pl.Int64(), "value: .* cannot hold a double quote"),
+        ("ends_with", 'a"', None, pl.String(), "value: 'a\"': a value here cannot hold a double quote"),
     ],
 )
 def test_render_what_cannot_be_a_condition_is_an_error(
