@@ -29,7 +29,7 @@ _FRESH = 600.0
 #: Copies that nothing has read for this long make room for others (seconds).
 _COPY_LIFETIME = 86_400.0
 
-#: Packages that fsspec needs, which are extras of this package under the same name.
+#: The extra of this package that brings what fsspec needs for a scheme.
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "abfss": "az", "adl": "az"}
 
 
@@ -149,8 +149,7 @@ class ObjectFolder:
         except StoreError:
             raise
         except Exception as error:
-            cause = str(error).strip().partition("\n")[0] or type(error).__name__
-            raise StoreError(f"{self._url}/{name}", f"cannot be {what}: {cause}") from error
+            raise StoreError(f"{self._url}/{name}", f"cannot be {what}: {_first_line(error)}") from error
 
 
 class CopiedBlobs:
@@ -230,17 +229,19 @@ class CopiedBlobs:
                     path.unlink()
 
 
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 def _open(url: str, scheme: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
-    except ImportError:
-        raise MissingExtraError(f"a store at {scheme}://", _EXTRAS.get(scheme, "s3")) from None
-    try:
+
         files, root = url_to_fs(url, use_listings_cache=False, **options)
-    except ImportError:
-        raise MissingExtraError(f"a store at {scheme}://", _EXTRAS.get(scheme, "s3")) from None
-    except ValueError as error:
-        raise StoreError(url, f"no object store: {error}") from error
+    except Exception as error:
+        if isinstance(error, ImportError) and scheme in _EXTRAS:
+            raise MissingExtraError(f"a store at {scheme}://", _EXTRAS[scheme]) from None
+        raise StoreError(url, f"no object store that can be used: {_first_line(error)}") from error
     if "file" in files.protocol:
         raise StoreError(url, "no object store: a folder is named by its path, without file://")
     return files, str(root).rstrip("/")

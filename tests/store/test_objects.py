@@ -197,7 +197,13 @@ def test_credentials_in_a_url_are_refused_and_not_repeated(secret: str) -> None:
 
 @pytest.mark.parametrize(
     ("url", "cause"),
-    [("s4://bucket/x", "no object store"), ("file:///tmp/x", "named by its path"), ("s3://", "names no bucket")],
+    [
+        ("s4://bucket/x", "no object store"),
+        ("github://bucket/x", "no object store that can be used: "),
+        ("dropbox://bucket/x", "no object store that can be used: .*dropboxdrivefs"),
+        ("file:///tmp/x", "named by its path"),
+        ("s3://", "names no bucket"),
+    ],
 )
 def test_url_that_names_no_object_store_is_told(url: str, cause: str) -> None:
     with pytest.raises(StoreError, match=cause):
