@@ -58,7 +58,7 @@ def _problem(expected: pl.Series, actual: pl.DataFrame) -> str | None:
 
 def _rows(table: pl.DataFrame) -> list[_Row]:
     rounded = pl.selectors.float().round_sig_figs(_DIGITS)
-    return table.with_columns(rounded).rows()
+    return table.with_columns(rounded + 0.0).rows()  # -0.0 and 0.0 are equal, and written in different ways
 
 
 def _leftover(rows: Sequence[_Row], others: Sequence[_Row]) -> list[_Row]:

@@ -21,6 +21,11 @@ def test_only_named_columns_are_compared_and_read_as_the_actual_types() -> None:
     assert differences({"day": ["2024-01-01"] * 3}) == []
 
 
+def test_zero_with_a_sign_is_zero() -> None:
+    negative = pl.DataFrame({"x": [-0.0]})
+    assert find_differences(pl.DataFrame({"x": [0.0]}), negative, ignore_order=False) == []
+
+
 @pytest.mark.parametrize(
     ("expected", "told"),
     [
