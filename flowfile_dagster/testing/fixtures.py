@@ -58,14 +58,20 @@ def read_rows(rows: Rows, folder: Path) -> pl.LazyFrame:
         return _frame(rows.rows or (), types)
     path = folder / rows.file
     if path.suffix.lower() == ".json":
-        return _frame(json.loads(path.read_text(encoding="utf-8")), types)
+        return _frame(_objects(json.loads(path.read_text(encoding="utf-8")), path), types)
     return pl.scan_csv(path, infer_schema_length=None).with_columns(
         pl.col(name).cast(dtype) for name, dtype in types.items()
     )
 
 
+def _objects(content: Any, path: Path) -> list[dict[str, Any]]:
+    if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
+        raise ValueError(f'{path.name} must hold a list of objects, such as [{{"id": 1}}]')
+    return content
+
+
 def _frame(rows: Sequence[Mapping[str, Any]], types: Mapping[str, pl.DataType]) -> pl.LazyFrame:
-    names = dict.fromkeys([name for row in rows for name in row] or types)
+    names = dict.fromkeys([*(name for row in rows for name in row), *types])
     return pl.LazyFrame([_series(name, [row.get(name) for row in rows], types.get(name)) for name in names])
 
 

@@ -76,6 +76,8 @@ def test_source_without_rows_is_named(tmp_path: Path) -> None:
         ("{orders: [{id: 1}]}", "{doubled: []}", "doubled: shop / 2 / filter: "),
         ("{orders: {file: none.csv}}", "{doubled: []}", "given.orders: "),
         ("{orders: {rows: [{id: a, amount: 1}], types: {id: Int64}}}", "{doubled: []}", "given.orders: "),
+        ("{orders: {file: object.json}}", "{doubled: []}", "given.orders: object.json must hold a list of objects"),
+        ("{orders: {file: numbers.json}}", "{doubled: []}", "given.orders: numbers.json must hold a list of objects"),
         ("{orders: [{id: 1, amount: x}, {id: 1, amount: 1}]}", "{doubled: []}", "given.orders: "),
         (
             "{orders: [{id: 1, amount: 1}]}",
@@ -85,6 +87,8 @@ def test_source_without_rows_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_test_that_cannot_run_fails_and_says_why(tmp_path: Path, given: str, expect: str, message: str) -> None:
+    (tmp_path / "object.json").write_text('{"id": 1}')
+    (tmp_path / "numbers.json").write_text("[1, 2]")
     (told, *_) = failures_of(tmp_path, given, expect)
     assert told.startswith(message)
 
@@ -95,6 +99,11 @@ def test_rows_may_stand_in_a_file(tmp_path: Path, name: str) -> None:
     (tmp_path / "orders.json").write_text('[{"id": 1, "amount": 5, "day": "2024-01-31"}]')
     given = f"{{orders: {{file: {name}, types: {{day: Date}}}}}}"
     assert failures_of(tmp_path, given, "{doubled: [{id: 1, double: 10, day: 2024-01-31}]}") == ()
+
+
+def test_column_that_only_types_name_is_null(tmp_path: Path) -> None:
+    given = "{orders: {rows: [{id: 1, amount: 5}], types: {day: Date}}}"
+    assert failures_of(tmp_path, given, "{doubled: [{id: 1, double: 10, day: null}]}") == ()
 
 
 def test_order_is_ignored_on_request(tmp_path: Path) -> None:
