@@ -1,10 +1,12 @@
-"""What is different between two schemas."""
+"""What is different between two schemas: all of it, as data, or the first difference as a sentence."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import polars as pl
+
+from flowfile_dagster.columns.dtypes import dtype_text
 
 
 @dataclass(frozen=True)
@@ -38,3 +40,18 @@ def compare_schemas(before: pl.Schema, after: pl.Schema) -> SchemaDifference:
         retyped=tuple((name, before[name], after[name]) for name in kept if before[name] != after[name]),
         is_reordered=kept != [name for name in after if name in before],
     )
+
+
+def explain_difference(expected: pl.Schema, actual: pl.Schema) -> str | None:
+    """The first difference as a sentence, or None where names, order and dtypes are equal."""
+    for name, dtype in expected.items():
+        if name not in actual:
+            return f"column {name!r} is missing"
+        if actual[name] != dtype:
+            return f"column {name!r} is {dtype_text(actual[name])}, expected {dtype_text(dtype)}"
+    for name in actual:
+        if name not in expected:
+            return f"column {name!r} was not expected"
+    if list(expected) != list(actual):
+        return f"columns are in another order: {list(actual)}, expected {list(expected)}"
+    return None

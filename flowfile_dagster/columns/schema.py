@@ -1,4 +1,4 @@
-"""Schemas as data: to and from JSON, and the difference of two as a sentence."""
+"""Schemas to and from JSON, frames that have one and no rows, and names of columns that Polars takes for others."""
 
 from __future__ import annotations
 
@@ -54,18 +54,3 @@ def refuse_patterns(schema: Mapping[str, pl.DataType]) -> None:
 @lru_cache(maxsize=4096)
 def _empty_column(dtype: pl.DataType) -> pl.Series:
     return pl.Series("", [], dtype=dtype)
-
-
-def explain_difference(expected: pl.Schema, actual: pl.Schema) -> str | None:
-    """The first difference as a sentence, or None where names, order and dtypes are equal."""
-    for name, dtype in expected.items():
-        if name not in actual:
-            return f"column {name!r} is missing"
-        if actual[name] != dtype:
-            return f"column {name!r} is {dtype_text(actual[name])}, expected {dtype_text(dtype)}"
-    for name in actual:
-        if name not in expected:
-            return f"column {name!r} was not expected"
-    if list(expected) != list(actual):
-        return f"columns are in another order: {list(actual)}, expected {list(expected)}"
-    return None

@@ -16,7 +16,7 @@ from uuid import uuid4
 import polars as pl
 from polars.exceptions import PolarsError
 
-from flowfile_dagster.columns.schema import explain_difference
+from flowfile_dagster.columns.difference import explain_difference
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.errors import DataError, SettingsError
 

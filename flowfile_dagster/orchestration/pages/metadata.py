@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 import dagster as dg
 
-from flowfile_dagster.columns.schema import explain_difference, schema_from_json, schema_to_json
+from flowfile_dagster.columns.difference import explain_difference
+from flowfile_dagster.columns.schema import schema_from_json, schema_to_json
 from flowfile_dagster.compile.form import CompiledFlow, CompiledNode, CompiledSegment, SchemaText
 from flowfile_dagster.engine.events import NodeComputed, NodeReused
 from flowfile_dagster.engine.preview import SAMPLED_ROWS, render_preview

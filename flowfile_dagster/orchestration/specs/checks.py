@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import dagster as dg
 
-from flowfile_dagster.columns.schema import explain_difference, schema_from_json
+from flowfile_dagster.columns.difference import explain_difference
+from flowfile_dagster.columns.schema import schema_from_json
 from flowfile_dagster.compile.form import CompiledFlow, CompiledNode, SchemaText
 from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.engine.checks import Check, Judgement, RowCounts, check_name, judge
