@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import polars as pl
 from pydantic import ConfigDict
@@ -50,7 +50,7 @@ class Unsupported(NodeType[UnsupportedSettings]):
         self.type = name  # type: ignore[misc]  # one class stands for many types
         self.ports = KNOWN_TYPES.get(name, Ports(0, None))  # type: ignore[misc]
 
-    def check(self, settings: UnsupportedSettings) -> None:
+    def check(self, settings: UnsupportedSettings) -> NoReturn:
         if self._cause:
             raise UnsupportedNodeError(self._cause)
         if self.type in KNOWN_TYPES:
@@ -62,7 +62,6 @@ class Unsupported(NodeType[UnsupportedSettings]):
 
     def build(self, settings: UnsupportedSettings, frames: Sequence[pl.LazyFrame], context: BuildContext) -> Frames:
         self.check(settings)
-        raise UnsupportedNodeError(f"nodes of type {self.type!r} cannot run")
 
     def predict(
         self, settings: UnsupportedSettings, inputs: Sequence[MaybeSchema], context: BuildContext
