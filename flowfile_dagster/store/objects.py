@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from flowfile_dagster.errors import MissingExtraError, StoreError
 from flowfile_dagster.store.blobs import BLOBS, LocalBlobs, blob_name
 from flowfile_dagster.store.digest import hash_result
 from flowfile_dagster.store.files import FileFacts
+from flowfile_dagster.store.fingerprints import VERIFIED
 from flowfile_dagster.store.index import DamageError, StoredTable
 from flowfile_dagster.store.local_files import make_folder, read_json, temporary_name, user_cache, write_json
 
@@ -159,7 +161,7 @@ class CopiedBlobs:
         self._remote = remote
         self._is_read_only = is_read_only
         self._base = copies
-        self._copies = LocalBlobs(copies, copies / "verified")
+        self._copies = LocalBlobs(copies, copies / VERIFIED)
         self._has_room = False
 
     def write(self, table: pl.DataFrame) -> StoredTable:
@@ -209,7 +211,7 @@ class CopiedBlobs:
     def _condemn(self, name: str, table: StoredTable) -> None:
         """Remove an object, for every machine to see; of a store that is only read, note here that it is damaged."""
         if not self._is_read_only:
-            self._remote.remove(name, time.time() + _COPY_LIFETIME)
+            self._remote.remove(name, unless_modified_after=inf)
         elif facts := self._remote.facts(name):
             with suppress(OSError):
                 write_json(self._note(table), {"modified": facts.modified})
