@@ -50,7 +50,7 @@ def list_side(given: ColumnList, existing: Collection[str], keys: Collection[str
     Raises:
         SettingsError: a column is listed twice.
     """
-    entries = [*given.select]
+    entries = given.select
     listed = {entry.old_name for entry in entries}
     columns = [
         JoinColumn(entry.old_name, entry.new_name, entry.keep, entry.old_name in keys)

@@ -19,6 +19,17 @@ from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import NodeType, Trait
 from flowfile_dagster.contract.settings import NodeSettings
 
+_ROW_COUNT = "gw_count_fid"
+_MARKS: dict[str, Mark] = {
+    "bar": "bar",
+    "line": "line",
+    "trail": "line",
+    "area": "line",
+    "point": "point",
+    "circle": "point",
+    "tick": "point",
+}
+
 
 class ExploreDataSettings(NodeSettings):
     """Settings of `ExploreData`."""
@@ -106,15 +117,3 @@ def _mark(geom: str, x: _Field, *, is_aggregated: bool) -> Mark | None:
             return "point"
         return "line" if x.semantic_type == "temporal" else "bar"
     return _MARKS.get(geom)
-
-
-_ROW_COUNT = "gw_count_fid"
-_MARKS: dict[str, Mark] = {
-    "bar": "bar",
-    "line": "line",
-    "trail": "line",
-    "area": "line",
-    "point": "point",
-    "circle": "point",
-    "tick": "point",
-}

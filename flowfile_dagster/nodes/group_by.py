@@ -111,7 +111,7 @@ class GroupBy(NodeType[GroupBySettings]):
         aggregates = [entry for entry in settings.columns if not entry.is_key]
         if schema is None or any(schema[entry.old_name].is_decimal() for entry in aggregates):
             return None
-        keys = [f"{_column_code(entry)}" for entry in settings.columns if entry.is_key]
+        keys = [_column_code(entry) for entry in settings.columns if entry.is_key]
         computed = ", ".join(_column_code(entry, aggregation_code(entry.agg)) for entry in aggregates)
         if not keys or not aggregates:
             return f"{names[0]}.select({computed})" if aggregates else None

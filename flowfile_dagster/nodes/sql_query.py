@@ -67,9 +67,8 @@ class SqlQuery(NodeType[SqlQuerySettings]):
         if first.upper() not in ("SELECT", "WITH"):
             found = f"begins with {first!r}" if first else "is empty" if not query.strip() else "has no query"
             raise SettingsError(_FIELD, f"{found}; only queries that begin with SELECT or WITH can run")
-        reader = _READER.search(query)
         _check_size(query)
-        if reader:
+        if reader := _READER.search(query):
             raise SettingsError(
                 _FIELD, f"{reader.group(1)}(…) reads files, which a query cannot do; query input_1, input_2, … instead"
             )
