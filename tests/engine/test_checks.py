@@ -118,11 +118,10 @@ def test_accepted_values_of_an_enum_need_not_be_categories() -> None:
 
 
 def test_check_that_polars_cannot_evaluate_fails_alone() -> None:
-    table = pl.DataFrame({"a": [object(), object()], "b": [1, 1]}, schema={"a": pl.Object, "b": pl.Int64})
-    broken, good = judge_table(Unique(columns=["a", "b"]), NotNull(columns=["b"]), table=table.select("a", "b"))
+    broken, good = judge_table(Unique(columns=["id", "id"]), NotNull(columns=["id"]))
     assert not broken.is_passed
     assert broken.description.startswith("cannot be evaluated: ")
-    assert not good.is_passed or good.broken_rows == 0
+    assert good.broken_rows is not None
 
 
 def test_empty_result_breaks_no_row_check() -> None:
