@@ -25,6 +25,16 @@ class UniqueInput(SettingsBlock):
     columns: tuple[str, ...] | None = None
     strategy: Literal["first", "last", "any", "none"] = "any"
 
+    @property
+    def keys(self) -> list[str]:
+        """The key columns, each once; none for all columns."""
+        return list(dict.fromkeys(self.columns or ()))
+
+    @property
+    def keep(self) -> Literal["first", "last", "none"]:
+        """Which of equal rows stays: for "any" the first, so that it is the same one each time."""
+        return "first" if self.strategy == "any" else self.strategy
+
 
 class UniqueSettings(NodeSettings):
     """Settings of `Unique`."""
@@ -45,16 +55,14 @@ class Unique(NodeType[UniqueSettings]):
 
     def build(self, settings: UniqueSettings, frames: Sequence[pl.LazyFrame], context: BuildContext) -> pl.LazyFrame:
         (frame,) = frames
-        keys = list(dict.fromkeys(settings.unique_input.columns or ()))
-        require_columns(keys, context.schema_of(frame), "unique_input.columns")
-        strategy = settings.unique_input.strategy
-        keep = "first" if strategy == "any" else strategy
-        return frame.unique(keys or None, keep=keep, maintain_order=context.keeps_order)
+        unique = settings.unique_input
+        require_columns(unique.keys, context.schema_of(frame), "unique_input.columns")
+        return frame.unique(unique.keys or None, keep=unique.keep, maintain_order=context.keeps_order)
 
     def snippet(self, settings: UniqueSettings, inputs: Sequence[MaybeSchema], names: Sequence[str]) -> str | None:
-        keys = list(dict.fromkeys(settings.unique_input.columns or ()))
-        subset = f"{names_code(keys)}, " if keys else ""
-        return f'{names[0]}.unique({subset}keep="{settings.unique_input.strategy}", maintain_order=True)'
+        unique = settings.unique_input
+        subset = f"{names_code(unique.keys)}, " if unique.keys else ""
+        return f'{names[0]}.unique({subset}keep="{unique.keep}", maintain_order=True)'
 
     def lineage(self, settings: UniqueSettings, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:
         return identity_lineage(output)

@@ -22,6 +22,12 @@ def test_unique_by_key_keeps_the_chosen_rows_in_input_order(strategy: str, kept:
     assert run_node("unique", settings, ROWS)["output-0"]["value"].to_list() == kept
 
 
+def test_unique_any_row_is_the_first_in_the_code_that_is_shown_too() -> None:
+    settings = parse_settings("unique", {"unique_input": {"columns": ["key"], "strategy": "any"}})
+    code = find_node_type("unique").snippet(settings, [ROWS.schema], ["rows"])
+    assert code == 'rows.unique(["key"], keep="first", maintain_order=True)'
+
+
 @pytest.mark.parametrize("columns", [None, []])
 def test_unique_without_columns_compares_whole_rows(columns: list[str] | None) -> None:
     expected = pl.DataFrame({"key": ["b", None, "a", "b"], "value": [1, 2, 3, 4]})
