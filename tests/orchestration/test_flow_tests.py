@@ -66,9 +66,8 @@ def test_file_that_cannot_be_used_is_a_check_that_fails_and_says_why(project: Pr
 
 
 def test_tests_of_equal_slug_are_told_apart(project: Project) -> None:
-    twice = TESTS.replace("prices are tripled", "prices are doubled!")
-    run = run_checks(checked(project, "development", twice))
-    assert {name.partition(": ")[2] for name in run.checks if ": test_" in name} == {
-        "test_prices_are_doubled",
-        "test_prices_are_doubled_1",
-    }
+    case = "  - {{name: {}, given: {{read_1: [{{a: 1}}]}}, expect: {{formula_2: []}}}}\n"
+    tests = "tests:\n" + "".join(case.format(name) for name in ("doubled 2", "doubled", "doubled!"))
+    run = run_checks(checked(project, "development", tests))
+    told = sorted(name.partition(": ")[2] for name in run.checks if ": test_" in name)
+    assert told == ["test_doubled", "test_doubled_2", "test_doubled_3"]

@@ -4,6 +4,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, count
 from pathlib import Path
 
 import dagster as dg
@@ -31,7 +32,8 @@ def build_flow_tests(flow: CompiledFlow, specs: FlowSpecs, root: Path | None) ->
     try:
         for test in find_tests(path, root=root):
             name = f"test_{slug(test.name)}"
-            tests[name if name not in tests else f"{name}_{len(tests)}"] = test
+            numbered = (f"{name}_{number}" for number in count(2))
+            tests[next(free for free in chain([name], numbered) if free not in tests)] = test
     except FlowFileError as error:
         problem = str(error)
         _log.error("tests of a flow do not load: %s", problem)
