@@ -97,35 +97,35 @@ class _ParsedSettings:
     kind: NodeType[Any]
     settings: NodeSettings | None
     problem: str | None
+    socket: Socket
 
-    @property
-    def socket(self) -> Socket:
-        if self.settings is None:
-            return Socket(self.kind.ports, self.kind.traits, None)
-        return Socket(self.kind.ports, self.kind.traits_of(self.settings), len(self.kind.handles(self.settings)))
+
+def _without_settings(kind: NodeType[Any], problem: str) -> _ParsedSettings:
+    return _ParsedSettings(kind, None, problem, Socket(kind.ports, kind.traits, None))
 
 
 def _parse_settings(entry: NodeEntry, references: References) -> _ParsedSettings:
     given = entry.setting_input or {}
     kind = find_node_type(entry.node_type, is_user_defined=bool(given.get("is_user_defined")))
     if entry.setting_input is None:
-        return _ParsedSettings(kind, None, "setting_input: the node has not been configured in Flowfile")
+        return _without_settings(kind, "setting_input: the node has not been configured in Flowfile")
     try:
         settings = substitute(kind.Settings.model_validate(entry.setting_input), references)
+        socket = Socket(kind.ports, kind.traits_of(settings), len(kind.handles(settings)))
     except ValidationError as error:
         item = error.errors()[0]
-        return _ParsedSettings(kind, None, f"setting_input.{field_path(item['loc'])}: {explain_validation(item)}")
+        return _without_settings(kind, f"setting_input.{field_path(item['loc'])}: {explain_validation(item)}")
     except SettingsError as error:
-        return _ParsedSettings(kind, None, f"setting_input.{error}")
+        return _without_settings(kind, f"setting_input.{error}")
     except Exception as error:  # noqa: BLE001  a third party's node type must not take down the flow
-        return _ParsedSettings(kind, None, f"setting_input: {type(error).__name__}: {error}")
+        return _without_settings(kind, f"setting_input: {type(error).__name__}: {error}")
     try:
         kind.check(settings)
     except NodeProblem as problem:
-        return _ParsedSettings(kind, settings, str(problem))
+        return _ParsedSettings(kind, settings, str(problem), socket)
     except Exception as error:  # noqa: BLE001  a third party's node type must not take down the flow
-        return _ParsedSettings(kind, None, f"{type(error).__name__}: {error}")
-    return _ParsedSettings(kind, settings, None)
+        return _without_settings(kind, f"{type(error).__name__}: {error}")
+    return _ParsedSettings(kind, settings, None, socket)
 
 
 def _node(
