@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -136,9 +137,18 @@ def _to_json(difference: TableDifference, before: Ref, after: Ref) -> dict[str, 
             "removed": rows.removed,
             "changed": rows.changed,
             "changed_values": rows.changed_values,
-            "samples": {kind: sample.to_dicts() for kind, sample in rows.samples.items()},
+            "samples": {kind: _finite(sample.to_dicts()) for kind, sample in rows.samples.items()},
         },
     }
+
+
+def _finite(value: Any) -> Any:
+    """The value with text for infinity and what is no number: JSON has neither."""
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _render(difference: TableDifference) -> str:

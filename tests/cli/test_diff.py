@@ -47,6 +47,16 @@ def test_diff_of_a_result_that_came_back_is_with_the_one_between(tmp_path: Path,
     assert told["rows"]["samples"]["after"][0] == {"id": 1, "b": 1}
 
 
+def test_diff_as_json_has_numbers_that_json_lacks_as_text(tmp_path: Path, capsys: Capture) -> None:
+    for numbers in ([1.0, 2.0, 3.0], ["nan", "inf", 3.5]):
+        path = write_flow(tmp_path / "f.json", [manual(1, {"id": [1, 2, 3], "x": numbers}, "Int64", "Float64")])
+        assert call("run", path, "--store", tmp_path / "store") == 0
+    capsys.readouterr()
+    assert call("diff", path, "1", "--store", tmp_path / "store", "--json") == 1
+    told = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert [row["x"] for row in told["rows"]["samples"]["after"]] == ["nan", "inf", 3.5]
+
+
 def test_diff_of_chosen_results_that_are_equal_is_0(tmp_path: Path, capsys: Capture) -> None:
     run_with(tmp_path, "[id] * 2")
     path = run_with(tmp_path, "[id] + [id]")
