@@ -9,12 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from flowfile_dagster.api import FLOW_RUNS
+from flowfile_dagster.durations import parse_duration
 from flowfile_dagster.errors import StoreError
 from flowfile_dagster.store.garbage import DEFAULT_GRACE, GarbageCollection, Policy, collect_garbage
 from flowfile_dagster.store.objects import is_url
 from flowfile_dagster.store.store import ResultStore
 
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
@@ -33,13 +33,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="for --verify: what this store reads from; nothing is removed there",
     )
     parser.add_argument("--keep-last", type=_count, metavar="N", help="keep the last N results of each asset")
-    parser.add_argument(
-        "--max-age", type=_duration, metavar="AGE", help="remove what was not used for so long: 12h, 30d"
-    )
+    parser.add_argument("--max-age", type=_age, metavar="AGE", help="remove what was not used for so long: 12h, 30d")
     parser.add_argument("--max-bytes", type=_size, metavar="SIZE", help="remove the oldest until so much is left: 20GB")
     parser.add_argument(
         "--grace",
-        type=_duration,
+        type=_age,
         default=DEFAULT_GRACE,
         metavar="AGE",
         help="spare what is younger, for it may belong to a run at work; default: 1h",
@@ -98,11 +96,11 @@ def _key(text: str) -> tuple[str, ...]:
     return parts
 
 
-def _duration(text: str) -> float:
-    match = re.fullmatch(r"(\d+)([smhdw])", text.strip().lower())
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no age; write a number and s, m, h, d or w, such as 30d")
-    return float(match[1]) * _SECONDS[match[2]]
+def _age(text: str) -> float:
+    try:
+        return parse_duration(text).total_seconds()
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _size(text: str) -> int:

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[2] / "flowfile_dagster"
 
 #: Left to right. Rooms in one set do not know each other.
 ROOMS: list[set[str]] = [
-    {"errors", "compat", "sizing"},
+    {"errors", "compat", "durations", "sizing"},
     {"columns"},
     {"formula", "store"},
     {"contract"},

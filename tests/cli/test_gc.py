@@ -9,7 +9,7 @@ import pytest
 from flowfile_dagster import load_flow
 from flowfile_dagster.api import FLOW_RUNS
 from flowfile_dagster.cli.app import main
-from flowfile_dagster.cli.gc import _duration, _size
+from flowfile_dagster.cli.gc import _size
 from flowfile_dagster.store.fingerprints import FingerprintMemory
 from flowfile_dagster.store.store import ResultStore
 from tests.factories import formula, manual, write_flow
@@ -107,13 +107,6 @@ def test_dry_run_that_verifies_removes_nothing(tmp_path: Path) -> None:
 def test_folder_that_is_not_there_is_not_usable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["gc", str(tmp_path / "nowhere")]) == 2
     assert "there is no such folder" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("5m", 300), ("12h", 43_200), ("30d", 2_592_000), ("2w", 1_209_600)]
-)
-def test_age_is_a_number_with_a_unit(text: str, seconds: float) -> None:
-    assert _duration(text) == seconds
 
 
 @pytest.mark.parametrize(

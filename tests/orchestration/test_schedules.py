@@ -311,7 +311,7 @@ def test_flow_that_there_is_not_is_a_load_error(project: Project) -> None:
         ({}, "give either cron or every"),
         ({"cron": "0 3 * * *", "every": "1h"}, "give either cron or every"),
         ({"every": "30s"}, "must be at least 60s"),
-        ({"every": "soon"}, "'soon' is no time span; write a number and s, m, h or d"),
+        ({"every": "soon"}, "'soon' is no time span; write a number and s, m, h, d or w"),
         ({"every": "1h", "timezone": "UTC"}, "timezone belongs to cron"),
     ],
 )

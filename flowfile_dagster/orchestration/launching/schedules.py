@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import dagster as dg
 
+from flowfile_dagster.durations import parse_duration
 from flowfile_dagster.orchestration.launching.target import FlowAssets, LaunchTarget, build_target
-from flowfile_dagster.orchestration.project.launch_config import ScheduleConfig, parse_duration
+from flowfile_dagster.orchestration.project.launch_config import ScheduleConfig
 
 
 def build_schedule(config: ScheduleConfig, assets: FlowAssets) -> dg.ScheduleDefinition | dg.SensorDefinition:

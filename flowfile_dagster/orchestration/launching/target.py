@@ -9,10 +9,11 @@ from typing import Any
 
 import dagster as dg
 
+from flowfile_dagster.durations import parse_duration
 from flowfile_dagster.errors import ConfigError
 from flowfile_dagster.orchestration.launching.changes import changed_assets
 from flowfile_dagster.orchestration.launching.dead_runs import is_dead
-from flowfile_dagster.orchestration.project.launch_config import LaunchConfig, parse_duration
+from flowfile_dagster.orchestration.project.launch_config import LaunchConfig
 from flowfile_dagster.orchestration.project.parameters import launch_values
 from flowfile_dagster.orchestration.project.place import FlowPlace
 from flowfile_dagster.orchestration.project.project import Project

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +11,7 @@ import dagster as dg
 from pydantic import AfterValidator, Field, model_validator
 
 from flowfile_dagster.contract.settings import ParameterValue
+from flowfile_dagster.durations import parse_duration
 
 
 def _check_duration(text: str) -> str:
@@ -122,15 +122,3 @@ class Launches:
     schedules: Sequence[ScheduleConfig] = ()
     triggers: Sequence[TriggerConfig] = ()
     alerts: Sequence[AlertConfig] = ()
-
-
-def parse_duration(text: str) -> timedelta:
-    """A time span such as ``90s``, ``15m``, ``24h`` or ``7d``.
-
-    Raises:
-        ValueError: the text is none.
-    """
-    match = re.fullmatch(r"(\d+)([smhd])", text.strip())
-    if match is None:
-        raise ValueError(f"{text!r} is no time span; write a number and s, m, h or d, such as '15m'")
-    return timedelta(seconds=int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]])
