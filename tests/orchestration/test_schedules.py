@@ -154,6 +154,12 @@ def test_schedule_of_a_daily_flow_runs_the_day_that_is_over(project: Project) ->
     assert request.partition_key == "2025-12-31"
 
 
+def test_selection_that_cannot_be_read_is_a_load_error_that_names_its_schedule(project: Project) -> None:
+    project.write(NODES, parameters=PARAMETERS)
+    with pytest.raises(ConfigError, match=r"schedules\.nightly\.select: Invalid selection string: key:\("):
+        project.definitions(schedules=[ScheduleConfig(**{**NIGHTLY, "select": "key:("})])
+
+
 @pytest.mark.parametrize("kind", ["schedules", "triggers"])
 def test_flows_with_different_partitions_in_one_launch_are_a_load_error(project: Project, kind: str) -> None:
     overrides: dict[str, FlowConfig] = {}

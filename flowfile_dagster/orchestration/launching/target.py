@@ -119,7 +119,8 @@ def build_target(config: LaunchConfig, assets: FlowAssets, field: str) -> Launch
     """What a configuration says to launch. `field`: where it stands, for errors.
 
     Raises:
-        ConfigError: there is no such flow, its parameters are not what is given, or flows differ in their partitions.
+        ConfigError: there is no such flow, its parameters are not what is given, flows differ in their partitions, or
+            the selection cannot be read.
     """
     places = assets.find(config.flows, f"{field}.flows") or list(assets.by_place)
     if config.select is None:
@@ -127,7 +128,7 @@ def build_target(config: LaunchConfig, assets: FlowAssets, field: str) -> Launch
     keys = frozenset[dg.AssetKey]().union(*(assets.by_place[place] for place in places))
     selected: dg.AssetSelection = dg.AssetSelection.assets(*sorted(keys))
     if config.select is not None:
-        chosen = dg.AssetSelection.from_string(config.select)
+        chosen = _parse_selection(config.select, f"{field}.select")
         selected = chosen & selected if config.flows else chosen
     given = assets.find(config.parameters, f"{field}.parameters")
     project = assets.project
@@ -147,6 +148,13 @@ def build_target(config: LaunchConfig, assets: FlowAssets, field: str) -> Launch
         flow_resource_key(place): {"config": {"parameters": named}} for place, named in values.items() if named
     }
     return LaunchTarget(config, selected, {"resources": resources} if resources else {}, assets)
+
+
+def _parse_selection(text: str, field: str) -> dg.AssetSelection:
+    try:
+        return dg.AssetSelection.from_string(text)
+    except dg.DagsterError as error:
+        raise ConfigError(None, field, str(error)) from error
 
 
 def _refuse_mixed_partitions(places: Iterable[FlowPlace], project: Project, field: str) -> None:
