@@ -14,6 +14,7 @@ import polars as pl
 
 from flowfile_dagster.columns.dtypes import base_name, parse_dtype
 from flowfile_dagster.columns.lineage import ColumnLineage
+from flowfile_dagster.columns.names import first_repeated
 from flowfile_dagster.contract.settings import OutputField, OutputFieldConfig
 from flowfile_dagster.errors import DuplicateColumnError, SettingsError
 
@@ -32,9 +33,8 @@ def apply_output_fields(config: OutputFieldConfig, frame: pl.LazyFrame) -> pl.La
         return frame
     schema = frame.collect_schema()
     listed = [field.name for field in config.fields]
-    for name in listed:
-        if listed.count(name) > 1:
-            raise DuplicateColumnError(name, "output_field_config.fields")
+    if (twice := first_repeated(listed)) is not None:
+        raise DuplicateColumnError(twice, "output_field_config.fields")
     if config.validate_data_types:
         _check_types(config.fields, schema)
     mode = config.validation_mode_behavior

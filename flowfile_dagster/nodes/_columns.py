@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 
 import polars as pl
 
+from flowfile_dagster.columns.names import first_repeated
 from flowfile_dagster.columns.schema import rowless
 from flowfile_dagster.errors import DuplicateColumnError, MissingColumnError
 
@@ -27,11 +28,9 @@ def require_distinct(names: Iterable[str], cause: str = "") -> None:
     Raises:
         DuplicateColumnError: for the first one that does.
     """
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise DuplicateColumnError(name, cause)
-        seen.add(name)
+    twice = first_repeated(names)
+    if twice is not None:
+        raise DuplicateColumnError(twice, cause)
 
 
 def unused_name(base: str, taken: Collection[str]) -> str:

@@ -7,12 +7,12 @@ entry for a column that the input no longer has still claims its name.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
 
+from flowfile_dagster.columns.names import first_repeated
 from flowfile_dagster.compat import HEADS_OF_JOINS_LOSE_ORDER
 from flowfile_dagster.contract.settings import ColumnList
 from flowfile_dagster.errors import DuplicateColumnError, SettingsError
@@ -58,7 +58,7 @@ def list_side(given: ColumnList, existing: Collection[str], keys: Collection[str
         if entry.old_name in existing and (entry.keep or entry.old_name in keys)
     ]
     columns += [JoinColumn(name, name, is_key=name in keys) for name in existing if name not in listed]
-    twice = _first_double(column.source for column in columns)
+    twice = first_repeated(column.source for column in columns)
     if twice is not None:
         raise SettingsError(field, f"column {twice!r} is listed twice; keep one entry")
     absent = {entry.new_name for entry in entries if entry.keep and entry.old_name not in existing}
@@ -80,11 +80,11 @@ def rename_overlap(left: JoinSide, right: JoinSide) -> JoinSide:
 def check_names(left: JoinSide, right: JoinSide) -> None:
     """Raise a `DuplicateColumnError` where two columns of one side, or two delivered columns, share a name."""
     for side, label in ((left, "left"), (right, "right")):
-        double = _first_double(column.name for column in side.columns)
+        double = first_repeated(column.name for column in side.columns)
         if double is not None:
             sources = " and ".join(repr(column.source) for column in side.columns if column.name == double)
             raise DuplicateColumnError(double, f"from the {label} columns {sources}; rename or drop one of them")
-    double = _first_double(column.name for column in (*left.kept, *right.kept))
+    double = first_repeated(column.name for column in (*left.kept, *right.kept))
     if double is not None:
         raise DuplicateColumnError(double, "it is kept on both sides; rename or drop one of them")
 
@@ -107,7 +107,3 @@ def in_order(joined: pl.LazyFrame) -> pl.LazyFrame:
     Where Polars would take the head while it joins, a step that does nothing, but sees all rows, stands between them.
     """
     return joined.select(pl.all().shift(0)) if HEADS_OF_JOINS_LOSE_ORDER else joined
-
-
-def _first_double(names: Iterable[str]) -> str | None:
-    return next((name for name, count in Counter(names).items() if count > 1), None)

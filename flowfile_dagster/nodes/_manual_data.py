@@ -10,6 +10,7 @@ from polars.exceptions import PolarsError
 from pydantic import model_validator
 
 from flowfile_dagster.columns.dtypes import is_bare_nested, parse_dtype
+from flowfile_dagster.columns.names import first_repeated
 from flowfile_dagster.columns.schema import frame_of
 from flowfile_dagster.contract.settings import NamedColumn, NodeSettings, SettingsBlock
 from flowfile_dagster.errors import DataError, SettingsError
@@ -26,8 +27,7 @@ class RawData(SettingsBlock):
     @model_validator(mode="after")
     def _is_rectangular(self) -> RawData:
         names = [column.name for column in self.columns]
-        if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
+        if (twice := first_repeated(names)) is not None:
             raise ValueError(f"columns: the name {twice!r} stands there twice")
         if not any(self.data):
             return self

@@ -15,6 +15,7 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from flowfile_dagster.columns.lineage import ColumnLineage, ColumnOrigin, identity_lineage
+from flowfile_dagster.columns.names import first_repeated
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import NodeType, Trait
 from flowfile_dagster.contract.settings import NodeSettings, SettingsBlock
@@ -95,10 +96,9 @@ class WindowInput(SettingsBlock):
         ]
         if needs_order and not self.order_by:
             raise ValueError(f"{needs_order[0]} needs at least one order_by column")
-        names = [entry.new_column_name for entry in self.window_functions]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"two window functions have new_column_name {name!r}")
+        twice = first_repeated(entry.new_column_name for entry in self.window_functions)
+        if twice is not None:
+            raise ValueError(f"two window functions have new_column_name {twice!r}")
         return self
 
 

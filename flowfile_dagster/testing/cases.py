@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from flowfile_dagster.columns.names import first_repeated
 from flowfile_dagster.errors import FlowFileError, Problem
 from flowfile_dagster.flow.document import explain_validation, field_path
 from flowfile_dagster.flow.files import TESTS_SUFFIX
@@ -76,8 +77,7 @@ class _TestsFile(_Block):
 
     @model_validator(mode="after")
     def _refuse_equal_names(self) -> _TestsFile:
-        names = [case.name for case in self.tests]
-        repeated = next((name for name in names if names.count(name) > 1), None)
+        repeated = first_repeated(case.name for case in self.tests)
         if repeated is not None:
             raise ValueError(f"two tests are called {repeated!r}")
         return self

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from flowfile_dagster.columns.names import first_repeated
 from flowfile_dagster.compile.form import BrokenFlow, CompiledFlow, CompiledParameter
 from flowfile_dagster.contract.settings import ParameterValue
 from flowfile_dagster.errors import ConfigError
@@ -143,7 +144,7 @@ def _refuse_wrong_partitions(
     place: FlowPlace, config: FlowConfig, partitions: Partitions, known: Mapping[str, CompiledParameter]
 ) -> None:
     names = partitions.parameters
-    twice = next((name for name in names if list(names).count(name) > 1), None)
+    twice = first_repeated(names)
     given = next((name for name in names if name in config.required_parameters), None)
     if not names:
         raise ConfigError(place.group, "partitions", "name the parameter that a partition sets; else all are the same")
