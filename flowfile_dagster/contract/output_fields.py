@@ -43,7 +43,8 @@ def apply_output_fields(config: OutputFieldConfig, frame: pl.LazyFrame) -> pl.La
     if mode == "raise_on_missing":
         _require_all(listed, schema)
         return frame.select(listed)
-    extra = [name for name in schema if name not in listed] if mode == "add_missing_keep_extra" else []
+    known = frozenset(listed)
+    extra = [name for name in schema if name not in known] if mode == "add_missing_keep_extra" else []
     missing = [_default(field) for field in config.fields if field.name not in schema]
     return frame.with_columns(missing).select(*listed, *extra)
 
