@@ -199,9 +199,10 @@ def _score_names(settings: FuzzyMatchSettings, sides: tuple[JoinSide, JoinSide])
         names.append(f"{name}_{seen[name]}" if seen[name] else name)
         seen[name] += 1
     taken = {*lefts.values(), *rights.values()}
-    for place, name in enumerate(names):
-        if name in taken or name in names[:place]:
+    for name in names:
+        if name in taken:
             raise DuplicateColumnError(name, "it is a score column; rename the other one")
+        taken.add(name)
     return names
 
 
