@@ -211,6 +211,17 @@ def _numeric_nodes() -> Iterator[tuple[str, list[Node]]]:
     yield "unions_that_double", cross
     select = [{"old_name": f"c{i}", "new_name": f"c{i + 1}"} for i in range(20_000)]
     yield "select_of_many", [source, node(2, "select", {"select_input": select}, 1)]
+    sums = [{"column": "a", "function": "sum", "new_column_name": f"c{i}"} for i in range(50_000)]
+    yield (
+        "window_functions_of_many",
+        [source, node(2, "window_functions", {"window_input": {"window_functions": sums}}, 1)],
+    )
+    fields = {
+        "enabled": True,
+        "validation_mode_behavior": "add_missing",
+        "fields": [{"name": f"c{i}"} for i in range(50_000)],
+    }
+    yield "output_fields_of_many", [source, node(2, "sort", {"output_field_config": fields}, 1)]
 
 
 def _structural_flows() -> Iterator[tuple[str, list[Node]]]:

@@ -47,7 +47,13 @@ LOADED = {
     *("query_dashes_before", "query_many_cross_joins", "query_reader_word_and_blanks", "query_reader_words"),
     *("query_slow_pattern", "sample_of_huge_size", "select_of_many", "split_into_many"),
     *("chain_of_ten_thousand", "star_of_two_thousand", "two_thousand_sources", "union_of_two_thousand"),
-    *("unions_that_double", "layers_all_joined", "list_everything"),
+    *(
+        "unions_that_double",
+        "layers_all_joined",
+        "list_everything",
+        "window_functions_of_many",
+        "output_fields_of_many",
+    ),
 }
 #: Damage at random may leave a flow whole.
 RANDOM = ("flipped_",)
