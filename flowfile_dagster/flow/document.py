@@ -68,7 +68,6 @@ class InputConnection(_Envelope):
     """A keyed edge of a node with dynamic inputs."""
 
     from_id: NodeId
-    input_handle: str = ""
     source_handle: str = "output-0"
 
 

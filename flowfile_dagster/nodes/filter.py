@@ -181,11 +181,7 @@ def _render(basic: BasicFilter, dtype: pl.DataType) -> str:
 
 def _explain_failure(basic: BasicFilter, dtype: pl.DataType, error: FormulaError) -> str:
     given = repr(basic.value) if basic.value2 is None else f"{basic.value!r} and {basic.value2!r}"
-    if '"' in f"{basic.value}{basic.value2 or ''}":
-        hint = "a value here cannot hold a double quote; write an advanced filter with the text in single quotes"
-    else:
-        hint = error.cause
-    return f"{given} does not fit operator {basic.operator!r} on column {basic.field!r} of type {dtype}: {hint}"
+    return f"{given} does not fit operator {basic.operator!r} on column {basic.field!r} of type {dtype}: {error.cause}"
 
 
 def _split(frame: pl.LazyFrame, condition: pl.Expr) -> dict[str, pl.LazyFrame]:

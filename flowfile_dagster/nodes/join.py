@@ -96,9 +96,11 @@ class Join(NodeType[JoinSettings]):
         pairs = [(pair.left_col, pair.right_col) for pair in settings.join_input.join_mapping]
         if not pairs:
             raise SettingsError(_MAPPING_FIELD, "is empty; name at least one pair of key columns")
+        seen: set[tuple[str, str]] = set()
         for number, pair in enumerate(pairs):
-            if pair in pairs[:number]:
+            if pair in seen:
                 raise SettingsError(f"{_MAPPING_FIELD}[{number}]", f"the pair {pair[0]!r} = {pair[1]!r} is there twice")
+            seen.add(pair)
 
     def build(self, settings: JoinSettings, frames: Sequence[pl.LazyFrame], context: BuildContext) -> pl.LazyFrame:
         self.check(settings)

@@ -84,7 +84,8 @@ class Pivot(NodeType[PivotSettings]):
 
     def lineage(self, settings: PivotSettings, inputs: Sequence[pl.Schema], output: pl.Schema) -> ColumnLineage | None:
         pivot = _required(settings)
-        return {name: (ColumnOrigin(0, name if name in pivot.index_columns else pivot.value_col),) for name in output}
+        index = frozenset(pivot.index_columns)
+        return {name: (ColumnOrigin(0, name if name in index else pivot.value_col),) for name in output}
 
     def named_after(self, settings: PivotSettings, inputs: Sequence[MaybeSchema]) -> frozenset[str]:
         return frozenset({_required(settings).pivot_column})

@@ -1,5 +1,9 @@
-"""The flows that ship with Flowfile as templates, if a copy of them lies in a folder beside the repository."""
+"""The flows that ship with Flowfile as templates, if there is a copy of them.
 
+``FLOWFILE_TEMPLATES`` names its folder: the templates, in which ``__TEMPLATE_DATA_DIR__`` stands for a folder ``data``.
+"""
+
+import os
 from pathlib import Path
 
 import pytest
@@ -7,11 +11,13 @@ import pytest
 from flowfile_dagster import Flow, load_flow
 from flowfile_dagster.cli.app import main
 
-TEMPLATES = Path(__file__).parents[3] / "shared" / "flows"
+TEMPLATES = Path(os.environ.get("FLOWFILE_TEMPLATES") or Path(__file__).parents[3] / "shared" / "flows")
 #: Types in the templates that need more than this machine, or a catalog.
 UNSUPPORTED = {"train_model", "apply_model", "evaluate_model", "catalog_writer"}
 
-pytestmark = pytest.mark.skipif(not TEMPLATES.is_dir(), reason="no copy of Flowfile's templates beside the repository")
+pytestmark = pytest.mark.skipif(
+    not TEMPLATES.is_dir(), reason="FLOWFILE_TEMPLATES names no copy of Flowfile's templates"
+)
 
 
 def template_names() -> list[str]:

@@ -54,7 +54,7 @@ def test_lineage_of_the_corpus_is_exact_for_nearly_every_column() -> None:
     assert sum(item.exact for item in verdicts) >= WANTED * sum(item.columns for item in verdicts)
 
 
-@pytest.mark.skipif(not TEMPLATES.is_dir(), reason="no copy of Flowfile's templates beside the repository")
+@pytest.mark.skipif(not TEMPLATES.is_dir(), reason="FLOWFILE_TEMPLATES names no copy of Flowfile's templates")
 def test_lineage_of_the_templates_is_never_wrong_and_exact_for_nearly_every_column() -> None:
     verdicts = [verdict_of_template(name) for name in template_names()]
     assert [item.wrong for item in verdicts if item.wrong] == []
