@@ -37,6 +37,8 @@ from flowfile_dagster.store.store import ResultStore
 
 #: Whether what is below a node may run, given all results so far.
 Verify: TypeAlias = Callable[[int, Mapping[int, Manifest]], bool]
+#: Told of segments before they are computed together.
+Announce: TypeAlias = Callable[[Sequence[Segment]], None]
 
 
 def run_segments(
@@ -49,6 +51,7 @@ def run_segments(
     engine: Engine = "in-memory",
     engines: Mapping[int, Engine] | None = None,
     verify: Verify | None = None,
+    announce: Announce | None = None,
     sources: SourceMemory | None = None,
 ) -> Iterator[NodeEvent]:
     """Bring the targets up to date, computing what they need and what is not there.
@@ -62,6 +65,7 @@ def run_segments(
         engine: which of Polars' engines runs the plans.
         engines: engines for single segments, by root.
         verify: asked about each result before it is told; where it says no, what is below does not run.
+        announce: told of the segments that are about to be computed.
         sources: what is known of source files; default: what the store remembers.
 
     Yields:
@@ -79,7 +83,7 @@ def run_segments(
         store.find, progress.latest, progress.made_by_run, identities.fingerprint, identities.hashes, ordered
     )
     plan = plan_run(graph, segments, targets, state, context)
-    run = _Run(progress, identities, engines or {}, ordered, plan.targets, Culprits(graph))
+    run = _Run(progress, identities, engines or {}, ordered, plan.targets, Culprits(graph), announce)
     told: set[tuple[type[NodeEvent], int]] = set()
     for _, stages in groupby(plan.stages, key=_bundle_of):
         for event in run.settle(list(stages)):
@@ -104,6 +108,7 @@ class _Run:
     ordered: frozenset[int]
     targets: frozenset[int]
     culprits: Culprits
+    announce: Announce | None
 
     def settle(self, stages: Sequence[Stage]) -> Iterator[NodeEvent]:
         """Do what is planned for one segment, or for those of a bundle."""
@@ -117,10 +122,17 @@ class _Run:
             together.setdefault(self._engine(work), []).append(work)
         for engine, wanted in together.items():
             if sum(work.known is None for work in wanted) > 1:
+                self._announce(wanted)
                 yield from self._finish_together(wanted, engine)
                 continue
             for work in wanted:
+                self._announce([work])
                 yield from self._finish(work, replace(self.progress.context, engine=engine))
+
+    def _announce(self, wanted: Sequence[SegmentWork]) -> None:
+        unknown = [work.segment for work in wanted if work.known is None]
+        if self.announce is not None and unknown:
+            self.announce(unknown)
 
     def _work(self, stage: Stage, members: Members) -> SegmentWork:
         is_target = stage.node_id in self.targets

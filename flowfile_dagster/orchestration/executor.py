@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from itertools import groupby
 from typing import Any
 
 import dagster as dg
@@ -33,9 +32,8 @@ def _create(context: dg.InitExecutorContext) -> dg.Executor:
 def _nodes_of(step: Any) -> str:
     """What the process of a step computed at the end, a line for each segment, as the step has logged it."""
     log = [entry.user_message for entry in step.instance.all_logs(step.run_id) if entry.step_key == step.step.key]
-    batches = [list(batch) for is_told, batch in groupby(log, key=lambda text: COMPUTING in text) if is_told]
-    last = batches[-1] if batches else []
-    return f"\n{ALSO_FAILED}".join(text.replace(COMPUTING, ": its process died while computing ") for text in last)
+    last = next((text for text in reversed(log) if COMPUTING in text), "")
+    return last.replace(COMPUTING, ": its process died while computing ").replace("\n", f"\n{ALSO_FAILED}")
 
 
 _multiprocess = dg.ExecutorDefinition(

@@ -134,13 +134,24 @@ def test_failure_of_a_node_that_segments_share_is_told_once(performance: Project
 
 
 def test_step_says_what_it_computes_and_from_how_much_before_it_does(performance: Project) -> None:
-    rows = manual(1, {"a": [1], "b": [1]})
-    performance.write([rows, group(2, 1) | {"setting_input": group(2, 1)["setting_input"] | {"cache_results": True}},
-                       formula(3, 2, "c", "[b]")])  # fmt: skip
-    result = performance.run()
-    size = result.metadata["group_by_2"]["dagster/size_bytes"]
-    logged = [event.user_message for event in performance.instance.all_logs(result.run_id)]
-    assert f"shop / 3 / formula: computing formula_3, from {size:,} bytes" in logged
+    stored, rows = group(2, 1), manual(1, {"a": [1], "b": [1]})
+    stored["setting_input"]["cache_results"] = True
+    performance.write([rows, stored, formula(3, 2, "c", "[b]")])
+
+    def announced(*names: str) -> list[str]:
+        result = performance.run(names)
+        logged = [event.user_message for event in performance.instance.all_logs(result.run_id)]
+        return [text for text in logged if ": computing " in text]
+
+    assert announced("formula_3") == [
+        "shop / 2 / group_by: computing manual_input_1 -> group_by_2, from 0 bytes",
+        f"shop / 3 / formula: computing formula_3, from {stored_bytes(performance, 'group_by_2'):,} bytes",
+    ]
+    assert announced("group_by_2", "formula_3") == [], "nothing is computed"
+
+
+def stored_bytes(project: Project, name: str) -> int:
+    return int(project.run([name]).metadata[name]["dagster/size_bytes"])
 
 
 def test_mode_of_a_run_can_be_chosen_in_the_launchpad(performance: Project) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -89,8 +90,6 @@ class FlowStep:
         tags = record_sources(self._context, graph, wanted, self._specs.observed, self._store)
         made = latest_materializations(self._context.instance, outputs.values())
         pages = ResultPages(self._flow, self._specs.segments, self._ref_key, self._store, redactions, made)
-        if mode == "performance":
-            self._announce(graph, segments, targets)
         for event in run_segments(
             graph,
             segments,
@@ -100,6 +99,7 @@ class FlowStep:
             engine=chosen,
             engines=engines,
             verify=checks.verify,
+            announce=partial(self._announce, graph) if mode == "performance" else None,
         ):
             self._note(event, graph)
             if isinstance(event, (NodeComputed, NodeReused)):
@@ -128,15 +128,16 @@ class FlowStep:
         ref = self._store.latest(key)
         return None if ref is None else self._store.find(ref.node_hash)
 
-    def _announce(self, graph: FlowGraph, segments: Sequence[Segment], targets: Collection[int]) -> None:
+    def _announce(self, graph: FlowGraph, segments: Sequence[Segment]) -> None:
         """Say what is computed together, and from how much: all that is known of a step that is killed."""
         names = node_names(graph)
+        lines = []
         for segment in segments:
-            if segment.root in targets:
-                members = " -> ".join(names[node_id] for node_id in segment.nodes)
-                size = sum(self._source_bytes[node_id] for node_id in segment.nodes)
-                size += sum(map(self._stored_bytes, segment.inputs))
-                self._context.log.info(f"{graph.location(segment.root)}{COMPUTING}{members}, from {size:,} bytes")
+            members = " -> ".join(names[node_id] for node_id in segment.nodes)
+            size = sum(self._source_bytes[node_id] for node_id in segment.nodes)
+            size += sum(map(self._stored_bytes, segment.inputs))
+            lines.append(f"{graph.location(segment.root)}{COMPUTING}{members}, from {size:,} bytes")
+        self._context.log.info("\n".join(lines))
 
     def _stored_bytes(self, node_id: int) -> int:
         latest = self._latest(self._ref_key(node_id))
