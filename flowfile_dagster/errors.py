@@ -183,6 +183,12 @@ class NodeError(FlowfileDagsterError):
             return cls(location, first, rest.strip())
         return cls(location, first, f"{type(error).__name__}: {text}")
 
+    def followed_by(self, other: NodeError) -> NodeError:
+        """The same, with another failure below it, unless that is of the same cause."""
+        if other.cause == self.cause:
+            return self
+        return NodeError(self.location, self.cause, f"{self.detail}\nwhat stopped the query: {other}".lstrip())
+
     def __str__(self) -> str:
         head = f"{self.location}: {self.cause}"
         return f"{head}\n{self.detail}" if self.detail else head

@@ -229,10 +229,11 @@ class _Run:
             return {}  # each segment then builds its own, and tells the failure
 
     def _fail(self, segment: Segment, members: Members, error: BaseException) -> Iterator[NodeEvent]:
-        found = error if isinstance(error, NodeError) else None
-        if found is None and len(members) > 1:
+        own = NodeError.from_exception(self.progress.graph.location(segment.root), error)
+        found = None
+        if not isinstance(error, NodeError) and len(members) > 1:
             found = self.culprits.find(members, self.progress.stored_frames(segment))
-        failure = found or NodeError.from_exception(self.progress.graph.location(segment.root), error)
+        failure = own if found is None else found.followed_by(own)
         culprit = failure.location.node_id
         for node_id in members:
             self.progress.outcomes[node_id] = "failed" if node_id == culprit else "skipped"

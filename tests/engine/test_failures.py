@@ -132,3 +132,12 @@ def test_bad_values_in_several_pieces_of_a_table_are_told_as_in_development(tmp_
     fused = load_flow(path).run("performance", engine=engine).errors[3]
     first, *others = (str(error).partition("\n")[0] for error in (fused, *development))
     assert others == [first, first]
+
+
+def test_failure_that_stopped_a_query_stands_below_one_of_a_value_that_nothing_needs(tmp_path: Path) -> None:
+    drop: JsonObject = {"select_input": [{"old_name": "number", "keep": False}]}
+    nodes = [manual(1, {"text": ["x"]}, "String"), strict_cast(2), node(3, "select", drop, 2)]
+    path = write_flow(tmp_path / "sales.json", [*nodes, write_file(4, 3, tmp_path / "away" / "out.csv")])
+    told = str(load_flow(path).run("performance").errors[2])
+    assert told.partition("\n")[0] == first_lines(path, "development")[2]
+    assert f"sales / 4 / output: output_settings.directory: the folder {tmp_path / 'away'} does not exist" in told
