@@ -45,6 +45,12 @@ def shortened(text: str, limit: int = SHOWN_CHARACTERS) -> str:
 _PIECE = re.compile(r"(?<=') for \d+ out of \d+ values(: \[[^\n]*,[^\n]*\])?")
 
 
+#: A panic in a task of the streaming engine: Polars numbers the tasks, so the same panic reads otherwise each time.
+_TASK_PANIC = re.compile(
+    r'called `Result::unwrap\(\)` on an `Err` value: JoinError::Panic\(Id\(\d+\), "(.*)", \.\.\.\)'
+)
+
+
 class FlowfileDagsterError(Exception):
     """Base of all errors raised by this package."""
 
@@ -178,7 +184,7 @@ class NodeError(FlowfileDagsterError):
         if isinstance(error, NodeError):
             return error
         text = str(error).strip() or type(error).__name__
-        first, _, rest = _PIECE.sub("", text).partition("\n")
+        first, _, rest = _PIECE.sub("", _TASK_PANIC.sub(r"\1", text)).partition("\n")
         if isinstance(error, FlowfileDagsterError):
             return cls(location, first, rest.strip())
         return cls(location, first, f"{type(error).__name__}: {text}")

@@ -141,3 +141,12 @@ def test_failure_that_stopped_a_query_stands_below_one_of_a_value_that_nothing_n
     told = str(load_flow(path).run("performance").errors[2])
     assert told.partition("\n")[0] == first_lines(path, "development")[2]
     assert f"sales / 4 / output: output_settings.directory: the folder {tmp_path / 'away'} does not exist" in told
+
+
+def test_panic_of_polars_is_told_alike_each_time(tmp_path: Path) -> None:
+    code = {"polars_code_input": {"polars_code": "input_df.select(pl.lit(b'x').alias('raw'))"}}
+    sink = write_file(3, 2, tmp_path / "out.ndjson", "ndjson")
+    path = write_flow(tmp_path / "sales.json", [manual(1, {"a": [1]}), node(2, "polars_code", code, 1), sink])
+    told = first_lines(path, "development")
+    assert told == {3: "sales / 3 / output: not yet implemented: Writing BinaryView to JSON"}
+    assert first_lines(path, "performance") == told
