@@ -150,6 +150,17 @@ def test_step_says_what_it_computes_and_from_how_much_before_it_does(performance
     assert announced("group_by_2", "formula_3") == [], "nothing is computed"
 
 
+def test_step_says_how_much_it_reads_of_the_file_that_a_parameter_names(performance: Project, tmp_path: Path) -> None:
+    (tmp_path / "late.csv").write_text("a\n1\n")
+    name = {"name": "file", "default_value": "none"}
+    performance.write([read_csv(1, tmp_path / "${file}.csv"), formula(2, 1, "b", "[a]")], parameters=[name])
+    job = performance.definitions().resolve_implicit_global_asset_job_def()
+    config = {"resources": {"flow__shop": {"config": {"parameters": {"file": "late"}}}}}
+    run_id = job.execute_in_process(instance=performance.instance, run_config=config).run_id
+    logged = [event.user_message for event in performance.instance.all_logs(run_id)]
+    assert "shop / 2 / formula: computing read_1 -> formula_2, from 4 bytes" in logged
+
+
 def stored_bytes(project: Project, name: str) -> int:
     return int(project.run([name]).metadata[name]["dagster/size_bytes"])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import dagster as dg
@@ -17,6 +18,7 @@ from flowfile_dagster.engine.runner import run_segments
 from flowfile_dagster.errors import NodeError
 from flowfile_dagster.flow.graph import ExecutionMode, FlowGraph
 from flowfile_dagster.flow.names import node_names
+from flowfile_dagster.flow.outside import sources_of
 from flowfile_dagster.orchestration.pages.result_page import ResultPages
 from flowfile_dagster.orchestration.project.config import FlowConfig
 from flowfile_dagster.orchestration.project.redaction import find_redactions
@@ -58,9 +60,6 @@ class FlowStep:
         self._context = context
         self._partition = partition
         self._flow = flow
-        self._source_bytes = {
-            node.node_id: sum(size for source in node.sources for _, size, _, _ in source.state) for node in flow.nodes
-        }
         self._failures: list[NodeError] = []
         self._not_run: list[int] = []
 
@@ -134,7 +133,8 @@ class FlowStep:
         lines = []
         for segment in segments:
             members = " -> ".join(names[node_id] for node_id in segment.nodes)
-            size = sum(self._source_bytes[node_id] for node_id in segment.nodes)
+            read = (source for node_id in segment.nodes for source in sources_of(graph.nodes[node_id], graph))
+            size = sum(_size(path) for source in read for path in source.files)
             size += sum(map(self._stored_bytes, segment.inputs))
             lines.append(f"{graph.location(segment.root)}{COMPUTING}{members}, from {size:,} bytes")
         self._context.log.info("\n".join(lines))
@@ -167,6 +167,13 @@ class FlowStep:
         if self._not_run:
             lines.append(f"not run because of this: nodes {', '.join(map(str, self._not_run))}")
         return "\n".join(lines)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # the node that reads it tells
 
 
 def _engines_of_nodes(graph: FlowGraph, config: FlowConfig) -> dict[int, Engine]:
