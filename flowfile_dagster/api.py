@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 from uuid import uuid4
 
 import polars as pl
@@ -112,11 +112,14 @@ class Flow:
             The run; it never raises for a failed node, see `FlowRun.errors`.
 
         Raises:
-            SelectionError: there is no such mode or node.
+            SelectionError: there is no such mode, engine or node.
             StoreError: the store cannot be used.
         """
         if mode not in ("development", "performance"):
             raise SelectionError(f"{self.name}: mode {mode!r} is not available; use 'development' or 'performance'")
+        if engine not in (None, *get_args(Engine)):
+            engines = ", ".join(map(repr, get_args(Engine)))
+            raise SelectionError(f"{self.name}: engine {engine!r} is not available; use one of {engines}")
         wanted = None if targets is None else [self.find_node(name) for name in targets]
         run = FlowRun(self, store, engine)
         for event in run._execute(mode, wanted):

@@ -505,6 +505,12 @@ def test_unknown_mode_is_refused(load: Load) -> None:
         load(manual(1, {"a": [1]})).run("turbo")  # type: ignore[arg-type]
 
 
+def test_unknown_engine_is_refused(load: Load) -> None:
+    cause = "shop: engine 'turbo' is not available; use one of 'auto', 'in-memory', 'streaming', 'gpu'"
+    with pytest.raises(SelectionError, match=cause):
+        load(manual(1, {"a": [1]})).run(engine="turbo")  # type: ignore[arg-type]
+
+
 def test_formula_gate_with_output_fields_decides_over_its_input(load: Load) -> None:
     fields = {"enabled": True, "fields": [{"name": "a", "data_type": "Int64"}]}
     gate = {"gate_input": {"condition_source": "formula", "formula": "[b] > 1"}, "output_field_config": fields}
