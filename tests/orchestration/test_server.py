@@ -50,13 +50,14 @@ def test_two_flows_run_under_every_executor(tmp_path: Path, executor: str) -> No
 def test_segments_run_in_steps_of_their_own_and_a_killed_one_fails_alone(tmp_path: Path) -> None:
     flows = tmp_path / "flows"
     flows.mkdir()
-    endless = {"polars_code_input": {"polars_code": "while True:\n    pass\noutput_df = input_df"}}
-    write_flow(flows / "heavy.json", [manual(1, {"a": [1]}), node(2, "polars_code", endless, 1)])
+    endless: JsonObject = {"polars_code_input": {"polars_code": "while True:\n    pass\noutput_df = input_df"}}
+    stored = node(2, "polars_code", {**endless, "cache_results": True}, 1)
+    write_flow(flows / "heavy.json", [manual(1, {"a": [1]}), stored, formula(3, 2, "b", "[a]")])
     write_flow(flows / "light.json", [manual(1, {"a": [1]}), formula(2, 1, "b", "[a]")])
     with serve(tmp_path, flows, OURS, "performance") as server:
-        run_id = server.launch([["heavy", "polars_code_2"], ["light", "formula_2"]])
+        run_id = server.launch([["heavy", "formula_3"], ["light", "formula_2"]])
         message = "heavy / 2 / polars_code: computing manual_input_1 -> polars_code_2, from 0 bytes"
-        os.kill(server.await_step_process(run_id, "heavy__polars_code_2", message), signal.SIGKILL)
+        os.kill(server.await_step_process(run_id, "heavy__formula_3", message), signal.SIGKILL)
         status, materialized = server.wait(run_id)
         assert status == "FAILURE"
         assert materialized == {"formula_2"}
