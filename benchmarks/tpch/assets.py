@@ -1,12 +1,14 @@
 """Two Dagster jobs for the flow `chain`: of its flow file, and of one hand-written asset for each node.
 
-``BENCH_FOLDER`` has ``flows/``, ``BENCH_DATA`` the tables. Steps import this module by its name.
+``BENCH_FOLDER`` has ``flows/``, ``BENCH_DATA`` the tables. Steps import this module by its name. Dagster asks twice for a
+job, whose definitions are made once in each process, as they are in a code location.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import dagster as dg
@@ -48,6 +50,7 @@ STEPS: list[Step] = [
 ]
 
 
+@cache
 def hand_written_job() -> dg.JobDefinition:
     """One asset for each node, each result a parquet file; the last one is the output."""
     from dagster_polars import PolarsParquetIOManager
@@ -60,6 +63,7 @@ def hand_written_job() -> dg.JobDefinition:
     return _job(dg.Definitions(assets, resources={"io_manager": storage}), executor)
 
 
+@cache
 def flow_job() -> dg.JobDefinition:
     """The flow file under our own executor."""
     from flowfile_dagster import build_definitions

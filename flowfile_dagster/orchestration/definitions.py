@@ -9,6 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import dagster as dg
@@ -139,10 +140,14 @@ def _paused_garbage_collection() -> Generator[None, None, None]:
     try:
         yield
     finally:
-        if gc.get_freeze_count() == 0:
-            gc.freeze()
+        _freeze_once()
         if was_enabled:
             gc.enable()
+
+
+@lru_cache(maxsize=1)
+def _freeze_once() -> None:
+    gc.freeze()  # to ask how many objects are frozen would count them all
 
 
 class _Names:
