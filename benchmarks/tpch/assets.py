@@ -1,7 +1,7 @@
 """Two Dagster jobs for the flow `chain`: of its flow file, and of one hand-written asset for each node.
 
-``BENCH_FOLDER`` has ``flows/``, ``BENCH_DATA`` the tables. Steps import this module by its name. Dagster asks twice for a
-job, whose definitions are made once in each process, as they are in a code location.
+``BENCH_FOLDER`` has ``flows/``, ``BENCH_DATA`` the tables. Steps import this module by its name. Dagster asks each step
+twice for its job; definitions are made once in a process, as they are in a code location.
 """
 
 from __future__ import annotations
