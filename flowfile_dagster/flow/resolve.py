@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -54,9 +54,20 @@ def read_graph(path: Path, *, parameters: Mapping[str, object] | None = None, ro
 
 
 def resolve_graph(
-    document: FlowDocument, *, parameters: Mapping[str, object] | None = None, root: Path | None = None
+    document: FlowDocument,
+    *,
+    parameters: Mapping[str, object] | None = None,
+    root: Path | None = None,
+    sound: Collection[int] = (),
 ) -> FlowGraph:
     """The graph of a document. A node that is wrong keeps its place and says so in `FlowNode.problem`.
+
+    Args:
+        document: the flow.
+        parameters: values of its parameters.
+        root: the folder that relative paths stand under; default: that of the flow file, then the current one.
+        sound: nodes that could run when the document was resolved before. Their settings are not checked again unless
+            parameters stand in them.
 
     Raises:
         FlowFileError: the nodes form a cycle, two have one name, as inputs or outputs of the flow too, or a parameter's
@@ -66,7 +77,9 @@ def resolve_graph(
     check_definitions(document)
     values = resolve_values(document, parameters or {})
     references = References(values)
-    parsed = {entry.node_id: _parse_settings(entry, references) for entry in document.nodes}
+    parsed = {
+        entry.node_id: _parse_settings(entry, references, is_sound=entry.node_id in sound) for entry in document.nodes
+    }
     wirings = wire(document, {node_id: settings.socket for node_id, settings in parsed.items()})
     groups = {group.group_id: group for group in document.groups}
     nodes = {
@@ -104,13 +117,14 @@ def _without_settings(kind: NodeType[Any], problem: str) -> _ParsedSettings:
     return _ParsedSettings(kind, None, problem, Socket(kind.ports, kind.traits, None))
 
 
-def _parse_settings(entry: NodeEntry, references: References) -> _ParsedSettings:
+def _parse_settings(entry: NodeEntry, references: References, *, is_sound: bool) -> _ParsedSettings:
     given = entry.setting_input or {}
     kind = find_node_type(entry.node_type, is_user_defined=bool(given.get("is_user_defined")))
     if entry.setting_input is None:
         return _without_settings(kind, "setting_input: the node has not been configured in Flowfile")
     try:
-        settings = substitute(kind.Settings.model_validate(entry.setting_input), references)
+        stated = kind.Settings.model_validate(entry.setting_input)
+        settings = substitute(stated, references)
         socket = Socket(kind.ports, kind.traits_of(settings), len(kind.handles(settings)))
     except ValidationError as error:
         item = error.errors()[0]
@@ -119,6 +133,8 @@ def _parse_settings(entry: NodeEntry, references: References) -> _ParsedSettings
         return _without_settings(kind, f"setting_input.{error}")
     except Exception as error:  # noqa: BLE001  a third party's node type must not take down the flow
         return _without_settings(kind, f"setting_input: {type(error).__name__}: {error}")
+    if is_sound and settings is stated:
+        return _ParsedSettings(kind, settings, None, socket)
     try:
         kind.check(settings)
     except NodeProblem as problem:

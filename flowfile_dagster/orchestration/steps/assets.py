@@ -46,7 +46,12 @@ class FlowSource:
 
     def read_graph(self, flow: CompiledFlow, parameters: Mapping[str, object]) -> FlowGraph:
         """Its graph under these parameters."""
-        return resolve_graph(self.read_document(flow), parameters=parameters, root=self.root)
+        return self.resolve(self.read_document(flow), flow, parameters)
+
+    def resolve(self, document: FlowDocument, flow: CompiledFlow, parameters: Mapping[str, object]) -> FlowGraph:
+        """The same for a document that was read. What could run when it was compiled is not checked in every step."""
+        sound = {node.node_id for node in flow.nodes if node.problem is None}
+        return resolve_graph(document, parameters=parameters, root=self.root, sound=sound)
 
 
 def build_flow_assets(
@@ -119,7 +124,7 @@ def _build_step(
             values = dict[str, object](given)
             if config.partitions and partition is not None:
                 values |= config.partitions.values(partition, source.folder)
-            graph = resolve_graph(document, parameters=values, root=source.root)
+            graph = source.resolve(document, flow, values)
             step = FlowStep(flow, specs, own_checks, store, context, partition)
             yield from step.run(graph, launched.mode or specs.mode, config)
 
