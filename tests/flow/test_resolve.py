@@ -28,12 +28,10 @@ def test_node_type_that_fails_on_settings_cannot_run_and_leaves_the_rest_of_the_
 
 
 def test_nodes_known_to_be_sound_are_checked_again_only_where_parameters_stand_in_them(tmp_path: Path) -> None:
-    nodes = [
-        manual(1, {"a": [1]}),
-        *(formula(number, 1, "b", "[a] +") for number in (2, 3)),
-        formula(4, 1, "b", "${b}"),
-    ]
-    parameters = [{"name": "b", "default_value": "[a] +"}]
+    condition = {"field": "a", "operator": "${operator}", "value": "1"}
+    filtered = node(4, "filter", {"filter_input": {"mode": "basic", "basic_filter": condition}}, 1)
+    nodes = [manual(1, {"a": [1]}), *(formula(number, 1, "b", "[a] +") for number in (2, 3)), filtered]
+    parameters = [{"name": "operator", "default_value": "sounds like"}]
     document = parse_document(read_flow_text(write_flow(tmp_path / "flow.json", nodes, parameters=parameters)))
     graph = resolve_graph(document, sound={1, 2, 4})
     assert [node_id for node_id, found in graph.nodes.items() if found.problem] == [3, 4]
