@@ -52,8 +52,8 @@ class BuildContext(PathResolver, Protocol):
         """Run a plan: for barriers, and where names or types depend on values, as in a file of text."""
         ...
 
-    def sink(self, frame: pl.LazyFrame, to_file: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:
-        """Run a plan and write its rows; `to_file` adds one of Polars' lazy sinks to it."""
+    def sink(self, frame: pl.LazyFrame, to_file: Callable[[pl.LazyFrame], pl.LazyFrame]) -> int:
+        """Run a plan and write its rows; `to_file` adds one of Polars' lazy sinks to it. Gives the number of rows."""
         ...
 
     def schema_of(self, frame: pl.LazyFrame) -> pl.Schema:

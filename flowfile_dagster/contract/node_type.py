@@ -217,8 +217,11 @@ class NodeType(Generic[SettingsT]):
         """What a sink writes outside."""
         return None
 
-    def write(self, settings: SettingsT, frame: pl.LazyFrame, context: BuildContext) -> None:
-        """Write `frame` to the target (sinks only); called in a step, only when the sink itself is wanted."""
+    def write(self, settings: SettingsT, frame: pl.LazyFrame, context: BuildContext) -> int | None:
+        """Write `frame` to the target (sinks only); called in a step, only when the sink itself is wanted.
+
+        Gives the number of rows, if it is known.
+        """
         raise NotImplementedError
 
     def decide(self, settings: SettingsT, frames: Sequence[pl.LazyFrame], context: BuildContext) -> Gate | None:

@@ -57,10 +57,15 @@ class NodeContext:
         """The same for plans that are run by the way, such as those without rows that tell a type."""
         return self
 
-    def sink(self, frame: pl.LazyFrame, to_file: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:
+    def sink(self, frame: pl.LazyFrame, to_file: Callable[[pl.LazyFrame], pl.LazyFrame]) -> int:
         """Run a plan and write its rows. Only the streaming engine has lazy sinks: another one collects first."""
-        rows = frame if self.engine == "streaming" else self.collect(frame).lazy()
-        collect(to_file(rows), "streaming")
+        if self.engine == "streaming":
+            heights: list[int] = []
+            collect(to_file(_noting_heights(frame, heights)), "streaming")
+            return sum(heights)
+        table = self.collect(frame)
+        collect(to_file(table.lazy()), "streaming")
+        return table.height
 
     def schema_of(self, frame: pl.LazyFrame) -> pl.Schema:
         """The schema of a frame.
@@ -93,15 +98,27 @@ class BundledContext(NodeContext):
 
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
         """Run a plan together with those of the bundle."""
-        return super().collect(frame) if self.rendezvous is None else self.rendezvous.collect(frame)
+        table = None if self.rendezvous is None else self.rendezvous.collect(frame)
+        return super().collect(frame) if table is None else table
 
     def alone(self) -> NodeContext:
         """See `NodeContext.alone`."""
         return replace(self, rendezvous=None)
 
-    def sink(self, frame: pl.LazyFrame, to_file: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:
+    def sink(self, frame: pl.LazyFrame, to_file: Callable[[pl.LazyFrame], pl.LazyFrame]) -> int:
         """Write together with what the bundle collects."""
-        if self.engine == "streaming":
-            self.collect(to_file(frame))
-        else:
-            super().sink(frame, to_file)
+        if self.engine == "streaming" and self.rendezvous is not None:
+            heights: list[int] = []
+            if self.rendezvous.collect(to_file(_noting_heights(frame, heights))) is not None:
+                return sum(heights)
+        return super().sink(frame, to_file)
+
+
+def _noting_heights(frame: pl.LazyFrame, heights: list[int]) -> pl.LazyFrame:
+    """The same rows, whose number is noted piece by piece on their way into a file."""
+
+    def note(piece: pl.DataFrame) -> pl.DataFrame:
+        heights.append(piece.height)
+        return piece
+
+    return frame.map_batches(note, streamable=True)

@@ -8,14 +8,14 @@ import polars as pl
 
 from flowfile_dagster.contract.node_type import NODE_FAILURES
 from flowfile_dagster.engine.background import LOOK_UP_SECONDS, start
-from flowfile_dagster.engine.collect import Engine, collect, collect_together
+from flowfile_dagster.engine.collect import Engine, collect_together
 
 
 class Rendezvous:
     """Each of `count` threads brings a plan or leaves without one; after the last, all plans are run on `engine`.
 
-    If they fail together, every thread runs its own plan by itself: that finds the one that is to blame, and gives the
-    others their results, since a failing sink may lose a healthy neighbour's file.
+    If they fail together, each thread has to run its own plan by itself: that finds the one that is to blame, and gives
+    the others their results, since a failing sink may lose a healthy neighbour's file.
     """
 
     def __init__(self, count: int, engine: Engine) -> None:
@@ -27,8 +27,11 @@ class Rendezvous:
         self._is_over = False
         self._changed = Condition()
 
-    def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
-        """The result of a plan; waits for the other threads the first time, and not again."""
+    def collect(self, frame: pl.LazyFrame) -> pl.DataFrame | None:
+        """The result of a plan, or None where it has to be run by itself.
+
+        Waits for the other threads the first time, and not again.
+        """
         with self._changed:
             place = len(self._frames)
             if not self._is_over:
@@ -39,7 +42,7 @@ class Rendezvous:
         if self._interrupt is not None:
             raise self._interrupt
         tables = self._tables or ()
-        return tables[place] if place < len(tables) else collect(frame, self._engine)
+        return tables[place] if place < len(tables) else None
 
     def leave(self) -> None:
         """Say that this thread brings no plan any more."""

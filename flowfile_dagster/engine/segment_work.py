@@ -146,12 +146,12 @@ class SegmentWork:
         """Write a sink's file. Polars' own choice for a sink is the streaming engine, which we name."""
         node = self.node
         settings: Any = node.settings
-        node.kind.write(settings, frame, replace(context, engine=engine_that_runs(node, context.engine)))
+        rows = node.kind.write(settings, frame, replace(context, engine=engine_that_runs(node, context.engine)))
         target = node.kind.target(settings, context)
         if target is None or not target.is_repeatable:
             return None
         state = target.path.stat()
-        return Written(str(target.path), state.st_size, state.st_mtime_ns)
+        return Written(str(target.path), state.st_size, state.st_mtime_ns, rows)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Write a frame to a file so that the old file stays whole until the new one is complete."""
+"""Write a frame to a file so that the old file stays whole until the new one is complete. Gives the number of rows."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _remove_leftovers(folder: Path) -> None:
 
 def write_csv(
     frame: pl.LazyFrame, path: Path, context: BuildContext, *, delimiter: str, encoding: str, keeps_rows: bool
-) -> None:
+) -> int:
     """Every field in quotes; new rows go after those of an existing file, without a second header.
 
     Raises:
@@ -115,11 +115,11 @@ def write_csv(
         _check_header(path, list(schema), delimiter, encoding)
     with replacement_of(path) as scratch:
         if encoding == "utf8" and not is_continued:
-            _sink_csv(frame, scratch, context, delimiter, has_header=True)
-            return
+            return _sink_csv(frame, scratch, context, delimiter, has_header=True)
         with scratch_file(path) as rows:
-            _sink_csv(frame, rows, context, delimiter, has_header=not is_continued)
+            count = _sink_csv(frame, rows, context, delimiter, has_header=not is_continued)
             _join_text(path if is_continued else None, rows, scratch, encoding)
+            return count
 
 
 def write_ndjson(
@@ -129,24 +129,24 @@ def write_ndjson(
     *,
     compression: Literal["uncompressed", "gzip", "zstd"],
     keeps_rows: bool,
-) -> None:
+) -> int:
     """One object per line, appended to the lines of an existing file."""
     is_continued = keeps_rows and path.exists() and path.stat().st_size > 0
     if is_continued:
         _check_ndjson(path, list(frame.collect_schema()), compression)
     with replacement_of(path) as scratch:
         if not is_continued:
-            _sink_ndjson(frame, scratch, context, compression)
-            return
+            return _sink_ndjson(frame, scratch, context, compression)
         shutil.copyfile(path, scratch)
         with scratch_file(path) as rows:
-            _sink_ndjson(frame, rows, context, compression)
+            count = _sink_ndjson(frame, rows, context, compression)
             with rows.open("rb") as new, scratch.open("r+b") as old:
                 old.seek(-1, os.SEEK_END)
                 if compression == "uncompressed" and old.read(1) != b"\n":
                     old.write(b"\n")
                 old.seek(0, os.SEEK_END)
                 shutil.copyfileobj(new, old)
+            return count
 
 
 def write_parquet(
@@ -156,11 +156,11 @@ def write_parquet(
     *,
     compression: Literal["lz4", "uncompressed", "snappy", "gzip", "brotli", "zstd"],
     keeps_rows: bool,
-) -> None:
+) -> int:
     """A parquet file; the rows of an existing one come first."""
     whole = _after(pl.scan_parquet(path, glob=False), frame, path) if keeps_rows and path.exists() else frame
     with replacement_of(path) as scratch:
-        context.sink(whole, lambda rows: rows.sink_parquet(scratch, compression=compression, lazy=True))
+        return context.sink(whole, lambda rows: rows.sink_parquet(scratch, compression=compression, lazy=True))
 
 
 def write_ipc(
@@ -170,11 +170,11 @@ def write_ipc(
     *,
     compression: Literal["uncompressed", "lz4", "zstd"],
     keeps_rows: bool,
-) -> None:
+) -> int:
     """An Arrow file; the rows of an existing one come first."""
     whole = _after(pl.scan_ipc(path, glob=False), frame, path) if keeps_rows and path.exists() else frame
     with replacement_of(path) as scratch:
-        context.sink(whole, lambda rows: rows.sink_ipc(scratch, compression=compression, lazy=True))
+        return context.sink(whole, lambda rows: rows.sink_ipc(scratch, compression=compression, lazy=True))
 
 
 def write_avro(
@@ -184,17 +184,19 @@ def write_avro(
     *,
     compression: Literal["uncompressed", "snappy", "deflate"],
     keeps_rows: bool,
-) -> None:
+) -> int:
     """An Avro file; the rows of an existing one come first.
 
     Always of one chunk: Polars cannot read the file that it writes from several.
     """
     with replacement_of(path) as scratch:
-        context.collect(frame).rechunk().write_avro(scratch, compression=compression)
+        rows = context.collect(frame)
+        rows.rechunk().write_avro(scratch, compression=compression)
         if keeps_rows and path.exists():
             new = pl.read_avro(scratch)
             whole = context.collect(_after(pl.read_avro(path).lazy(), new.lazy(), path))
             whole.rechunk().write_avro(scratch, compression=compression)
+        return rows.height
 
 
 def _after(old: pl.LazyFrame, new: pl.LazyFrame, path: Path) -> pl.LazyFrame:
@@ -207,8 +209,8 @@ def _after(old: pl.LazyFrame, new: pl.LazyFrame, path: Path) -> pl.LazyFrame:
     return pl.concat([old, new], how="vertical")
 
 
-def _sink_csv(frame: pl.LazyFrame, path: Path, context: BuildContext, delimiter: str, *, has_header: bool) -> None:
-    context.sink(
+def _sink_csv(frame: pl.LazyFrame, path: Path, context: BuildContext, delimiter: str, *, has_header: bool) -> int:
+    return context.sink(
         frame,
         lambda rows: rows.sink_csv(
             path, separator=delimiter, quote_style="always", include_header=has_header, lazy=True
@@ -218,8 +220,10 @@ def _sink_csv(frame: pl.LazyFrame, path: Path, context: BuildContext, delimiter:
 
 def _sink_ndjson(
     frame: pl.LazyFrame, path: Path, context: BuildContext, compression: Literal["uncompressed", "gzip", "zstd"]
-) -> None:
-    context.sink(frame, lambda rows: rows.sink_ndjson(path, compression=compression, check_extension=False, lazy=True))
+) -> int:
+    return context.sink(
+        frame, lambda rows: rows.sink_ndjson(path, compression=compression, check_extension=False, lazy=True)
+    )
 
 
 def _check_header(path: Path, columns: list[str], delimiter: str, encoding: str) -> None:

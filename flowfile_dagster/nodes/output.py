@@ -165,7 +165,7 @@ class Output(NodeType[OutputSettings]):
             path = path.with_suffix(".xlsx")
         return Target(path, is_repeatable=file.mode != "append")
 
-    def write(self, settings: OutputSettings, frame: pl.LazyFrame, context: BuildContext) -> None:
+    def write(self, settings: OutputSettings, frame: pl.LazyFrame, context: BuildContext) -> int:
         self.check(settings)
         file = settings.output_settings
         path = self.target(settings, context).path
@@ -174,29 +174,30 @@ class Output(NodeType[OutputSettings]):
         if path.exists():
             check_file(path)  # a file takes the place of what stands there
         if file.mode == "overwrite":
-            _write(file, frame, path, context)
-            return
+            return _write(file, frame, path, context)
         with locked_folder(path):
             if file.mode == "create" and path.exists():
                 raise DataError(f"output_settings.write_mode: {path} already exists, and the mode is create")
-            _write(file, frame, path, context)
+            return _write(file, frame, path, context)
 
 
-def _write(file: OutputFile, frame: pl.LazyFrame, path: Path, context: BuildContext) -> None:
+def _write(file: OutputFile, frame: pl.LazyFrame, path: Path, context: BuildContext) -> int:
+    """Gives the number of rows that were written."""
     keeps_rows = file.mode == "append"
     table = file.table_settings
     if isinstance(table, OutputCsv):
-        write_csv(frame, path, context, delimiter=table.delimiter, encoding=table.codec, keeps_rows=keeps_rows)
-    elif isinstance(table, OutputParquet):
-        write_parquet(frame, path, context, compression=table.compression, keeps_rows=keeps_rows)
-    elif isinstance(table, OutputIpc):
-        write_ipc(frame, path, context, compression=table.compression, keeps_rows=keeps_rows)
-    elif isinstance(table, OutputNdjson):
-        write_ndjson(frame, path, context, compression=table.compression, keeps_rows=keeps_rows)
-    elif isinstance(table, OutputAvro):
-        write_avro(frame, path, context, compression=table.compression, keeps_rows=keeps_rows)
-    else:
-        _write_excel(file, table.sheet_name or "Sheet1", context.collect(frame), path)
+        return write_csv(frame, path, context, delimiter=table.delimiter, encoding=table.codec, keeps_rows=keeps_rows)
+    if isinstance(table, OutputParquet):
+        return write_parquet(frame, path, context, compression=table.compression, keeps_rows=keeps_rows)
+    if isinstance(table, OutputIpc):
+        return write_ipc(frame, path, context, compression=table.compression, keeps_rows=keeps_rows)
+    if isinstance(table, OutputNdjson):
+        return write_ndjson(frame, path, context, compression=table.compression, keeps_rows=keeps_rows)
+    if isinstance(table, OutputAvro):
+        return write_avro(frame, path, context, compression=table.compression, keeps_rows=keeps_rows)
+    rows = context.collect(frame)
+    _write_excel(file, table.sheet_name or "Sheet1", rows, path)
+    return rows.height
 
 
 def _write_excel(file: OutputFile, sheet_name: str, table: pl.DataFrame, path: Path) -> None:

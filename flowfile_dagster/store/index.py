@@ -33,11 +33,12 @@ class StoredTable:
 
 @dataclass(frozen=True)
 class Written:
-    """The state of a file that a sink wrote, to notice when somebody changes it."""
+    """The state of a file that a sink wrote, to notice when somebody changes it; the number of its rows, if known."""
 
     path: str
     size: int
     mtime_ns: int
+    rows: int | None = None
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ def test_rows_of_a_file_are_computed_on_the_chosen_engine(
     monkeypatch.setattr(context_module, "collect", note)
     graph = read_graph(write_flow(tmp_path / "flow.json", [manual(1, {"a": [1]})]))
     path = tmp_path / "rows.parquet"
-    NodeContext(graph, engine=engine).sink(ROWS.lazy(), lambda rows: rows.sink_parquet(path, lazy=True))
+    context = NodeContext(graph, engine=engine)
+    assert context.sink(ROWS.lazy(), lambda rows: rows.sink_parquet(path, lazy=True)) == 3
     assert used == expected
     assert pl.read_parquet(path).equals(ROWS)
 

@@ -44,8 +44,9 @@ class LiteralContext:
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
         return frame.collect(engine=self.engine)
 
-    def sink(self, frame: pl.LazyFrame, to_file: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:
+    def sink(self, frame: pl.LazyFrame, to_file: Callable[[pl.LazyFrame], pl.LazyFrame]) -> int:
         to_file(frame).collect(engine="streaming")
+        return frame.collect().height
 
     def schema_of(self, frame: pl.LazyFrame) -> pl.Schema:
         return frame.collect_schema()

@@ -8,7 +8,17 @@ import pytest
 
 from flowfile_dagster import ConfigError, FlowConfig, NodeConfig, build_definitions
 from flowfile_dagster.store.store import ResultStore
-from tests.factories import JsonObject, fifteen_nodes, formula, join, manual, node, read_csv, write_file
+from tests.factories import (
+    JsonObject,
+    advanced_filter,
+    fifteen_nodes,
+    formula,
+    join,
+    manual,
+    node,
+    read_csv,
+    write_file,
+)
 from tests.orchestration.project import Project, RunResult
 
 
@@ -102,7 +112,33 @@ def test_sink_streams_to_its_file_and_stores_nothing(
     assert not stored
     assert pl.read_parquet(target).to_dict(as_series=False) == {"a": [1, 2], "b": [2, 4]}
     assert result.metadata["output_3"]["dagster/uri"] == str(target)
-    assert performance.run().computed == set()
+    assert result.metadata["output_3"]["dagster/row_count"] == 2
+    again = performance.run()
+    assert again.computed == set()
+    assert again.metadata["output_3"]["dagster/row_count"] == 2
+
+
+@pytest.mark.parametrize("file_type", ["parquet", "csv", "ipc", "ndjson", "avro", "excel"])
+def test_rows_of_streamed_files_are_counted_though_a_neighbour_fails(
+    performance: Project, tmp_path: Path, file_type: str
+) -> None:
+    rows = {"a": list(range(1000)), "b": [*(["1"] * 999), "x"]}
+    pl.DataFrame(rows).write_parquet(tmp_path / "rows.parquet")
+    source = {"received_file": {"path": str(tmp_path / "rows.parquet"), "file_type": "parquet"}}
+    performance.write(
+        [
+            node(1, "read", source),
+            advanced_filter(2, 1, "[a] >= 10"),
+            write_file(3, 2, tmp_path / "some", file_type),
+            formula(4, 1, "c", "to_integer([b])"),
+            write_file(5, 4, tmp_path / "failed.csv"),
+            write_file(6, 1, tmp_path / "all.csv"),
+        ]
+    )
+    result = performance.run()
+    assert result.computed == {"output_3", "output_6"}
+    assert result.metadata["output_3"]["dagster/row_count"] == 990
+    assert result.metadata["output_6"]["dagster/row_count"] == 1000
 
 
 @pytest.mark.parametrize("text", ["[nothing] + 1", 'to_integer("x") + [a]'])

@@ -144,6 +144,8 @@ def result_metadata(
     if manifest.written is not None:
         metadata["dagster/uri"] = manifest.written.path
         metadata["flowfile/written_bytes"] = manifest.written.size
+        if table is None and manifest.written.rows is not None:
+            metadata["dagster/row_count"] = manifest.written.rows
     return metadata
 
 
