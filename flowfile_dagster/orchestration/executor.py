@@ -30,10 +30,18 @@ def _create(context: dg.InitExecutorContext) -> dg.Executor:
 
 
 def _nodes_of(step: Any) -> str:
-    """What the process of a step computed at the end, a line for each segment, as the step has logged it."""
-    log = [entry.user_message for entry in step.instance.all_logs(step.run_id) if entry.step_key == step.step.key]
-    last = next((text for text in reversed(log) if COMPUTING in text), "")
-    return last.replace(COMPUTING, ": its process died while computing ").replace("\n", f"\n{ALSO_FAILED}")
+    """What the process of a step computed at the end, a line for each segment, or what it had computed before.
+
+    That is what the step has logged: in development only what takes long.
+    """
+    log = [entry for entry in step.instance.all_logs(step.run_id) if entry.step_key == step.step.key]
+    for entry in reversed(log):
+        text: str = entry.user_message
+        if COMPUTING in text:
+            return text.replace(COMPUTING, ": its process died while computing ").replace("\n", f"\n{ALSO_FAILED}")
+        if entry.asset_materialization is not None:
+            return f"{entry.asset_materialization.asset_key.to_user_string()}: the process died after this was computed"
+    return ""
 
 
 _multiprocess = dg.ExecutorDefinition(

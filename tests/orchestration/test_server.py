@@ -1,6 +1,7 @@
 """Runs launched by a real webserver, under the executors that people use."""
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -47,23 +48,43 @@ def test_two_flows_run_under_every_executor(tmp_path: Path, executor: str) -> No
             assert materialized == {"read_1", "formula_2", "filter_3", "join_4"}
 
 
-def test_segments_run_in_steps_of_their_own_and_a_killed_one_fails_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("mode", "step", "computed"),
+    [
+        ("performance", "heavy__formula_3", "manual_input_1 -> polars_code_2"),
+        ("development", "heavy", "polars_code_2"),
+    ],
+)
+def test_killed_step_fails_alone_and_names_what_it_computed(
+    tmp_path: Path, mode: str, step: str, computed: str
+) -> None:
     flows = tmp_path / "flows"
     flows.mkdir()
     endless: JsonObject = {"polars_code_input": {"polars_code": "while True:\n    pass\noutput_df = input_df"}}
     stored = node(2, "polars_code", {**endless, "cache_results": True}, 1)
     write_flow(flows / "heavy.json", [manual(1, {"a": [1]}), stored, formula(3, 2, "b", "[a]")])
     write_flow(flows / "light.json", [manual(1, {"a": [1]}), formula(2, 1, "b", "[a]")])
-    with serve(tmp_path, flows, OURS, "performance") as server:
+    with serve(tmp_path, flows, OURS, mode) as server:
         run_id = server.launch([["heavy", "formula_3"], ["light", "formula_2"]])
-        message = "heavy / 2 / polars_code: computing manual_input_1 -> polars_code_2, from 0 bytes"
-        os.kill(server.await_step_process(run_id, "heavy__formula_3", message), signal.SIGKILL)
-        status, materialized = server.wait(run_id)
-        assert status == "FAILURE"
-        assert materialized == {"formula_2"}
+        message = f"heavy / 2 / polars_code: computing {computed}"
+        os.kill(server.await_step_process(run_id, step, message), signal.SIGKILL)
+        assert server.wait(run_id) == ("FAILURE", {"formula_2"})
         (failure,) = server.failures(run_id)
-        cause = "its process died while computing manual_input_1 -> polars_code_2, from 0 bytes"
-        assert failure.splitlines()[0] == f"heavy / 2 / polars_code: {cause}"
+        cause = rf"heavy / 2 / polars_code: its process died while computing {computed}, from [\d,]+ bytes"
+        assert re.fullmatch(cause, failure.splitlines()[0])
+
+
+def test_step_that_is_killed_in_a_node_that_seemed_small_names_the_one_before(tmp_path: Path) -> None:
+    flows = tmp_path / "flows"
+    flows.mkdir()
+    columns: JsonObject = {"select": []}
+    pairs = node(2, "cross_join", {"cross_join_input": {"left_select": columns, "right_select": columns}}, 1, right=1)
+    write_flow(flows / "heavy.json", [manual(1, {"a": list(range(60_000))}), pairs, node(3, "sort", {}, 2)])
+    with serve(tmp_path, flows, OURS, "development") as server:
+        run_id = server.launch([["heavy", "manual_input_1"], ["heavy", "sort_3"]])
+        os.kill(server.await_step_process(run_id, "heavy", "Materialized value"), signal.SIGKILL)
+        assert server.wait(run_id) == ("FAILURE", {"manual_input_1"})
+        assert server.failures(run_id) == ["heavy/manual_input_1: the process died after this was computed"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import dagster as dg
 
 from flowfile_dagster.compile.form import CompiledFlow
+from flowfile_dagster.contract.node_type import Trait
 from flowfile_dagster.engine.choice import default_engine
 from flowfile_dagster.engine.collect import Engine
 from flowfile_dagster.engine.events import NodeComputed, NodeEvent, NodeFailed, NodeReused, NodeSkipped
@@ -40,6 +41,8 @@ StepEvent: TypeAlias = dg.MaterializeResult[StoredResult] | dg.AssetCheckResult
 ALSO_FAILED = "also failed: "
 #: What stands between a node and what is about to be computed for it, in the log of a step.
 COMPUTING = ": computing "
+#: What a node reads that may need more memory than there is (bytes).
+_LARGE = 10_000_000
 
 
 class FlowStep:
@@ -98,7 +101,7 @@ class FlowStep:
             engine=chosen,
             engines=engines,
             verify=checks.verify,
-            announce=partial(self._announce, graph) if mode == "performance" else None,
+            announce=partial(self._announce, graph, mode),
         ):
             self._note(event, graph)
             if isinstance(event, (NodeComputed, NodeReused)):
@@ -127,8 +130,11 @@ class FlowStep:
         ref = self._store.latest(key)
         return None if ref is None else self._store.find(ref.node_hash)
 
-    def _announce(self, graph: FlowGraph, segments: Sequence[Segment]) -> None:
-        """Say what is computed together, and from how much: all that is known of a step that is killed."""
+    def _announce(self, graph: FlowGraph, mode: ExecutionMode, segments: Sequence[Segment]) -> None:
+        """Say what is computed together, and from how much: all that is known of a step that is killed.
+
+        In development, where most nodes take less time than this, only of nodes that may well kill it.
+        """
         names = node_names(graph)
         lines = []
         for segment in segments:
@@ -136,8 +142,11 @@ class FlowStep:
             read = (source for node_id in segment.nodes for source in sources_of(graph.nodes[node_id], graph))
             size = sum(_size(path) for source in read for path in source.files)
             size += sum(map(self._stored_bytes, segment.inputs))
-            lines.append(f"{graph.location(segment.root)}{COMPUTING}{members}, from {size:,} bytes")
-        self._context.log.info("\n".join(lines))
+            runs_code = Trait.RUNS_USER_CODE in graph.nodes[segment.root].traits
+            if mode == "performance" or runs_code or size >= _LARGE:
+                lines.append(f"{graph.location(segment.root)}{COMPUTING}{members}, from {size:,} bytes")
+        if lines:
+            self._context.log.info("\n".join(lines))
 
     def _stored_bytes(self, node_id: int) -> int:
         latest = self._latest(self._ref_key(node_id))
