@@ -131,13 +131,12 @@ def _compile(
 
 
 def _segment(segment: Segment, graph: FlowGraph, predictions: Mapping[int, NodePrediction]) -> CompiledSegment:
-    lineage = compose_lineage(graph, predictions, segment.nodes)
     return CompiledSegment(
         root=segment.root,
         nodes=list(segment.nodes),
         inputs=list(segment.inputs),
         reasons=list(segment.reasons),
-        lineage={handle: lineage[segment.root, handle] for handle in graph.nodes[segment.root].handles},
+        lineage=compose_lineage(graph, predictions, segment.nodes),
         bundle=segment.bundle,
     )
 
@@ -204,12 +203,7 @@ def _node(node: FlowNode, flow: _Findings) -> CompiledNode:
             handle: None if schema is None else [(column, dtype) for column, dtype in schema_to_json(schema)]
             for handle, schema in prediction.schemas.items()
         },
-        lineage={
-            handle: None
-            if lineage is None
-            else {column: [(origin.input, origin.column) for origin in origins] for column, origins in lineage.items()}
-            for handle, lineage in prediction.lineage.items()
-        },
+        lineage=compose_lineage(flow.context.graph, flow.predictions, [node.node_id]),
         lineage_tables=_lineage_tables(node, flow),
         named_after=_named_after(node, flow),
         sources=[_source(source) for source in sources_of(node, flow.context)],

@@ -12,14 +12,15 @@ from typing import Any, TypeAlias
 from flowfile_dagster.flow.graph import ExecutionMode
 
 #: Raise when the meaning of a field changes: older files are then compiled anew.
-COMPILED_FORMAT = 13
+COMPILED_FORMAT = 14
 #: Begins the line in which a worker says, as JSON, which path it cannot use, and why.
 UNUSABLE = "unusable: "
 
 #: Columns in order: (name, dtype text).
 SchemaText: TypeAlias = Sequence[tuple[str, str]]
-#: Output column to (input index, column name).
-LineageText: TypeAlias = Mapping[str, Sequence[tuple[int, str]]]
+#: Output column to each (node id, handle, column) that it is made of, outside of its node or segment. What a node
+#: without inputs delivers, such as a reader, is made of itself.
+LineageText: TypeAlias = Mapping[str, Sequence[tuple[int, str, str]]]
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,14 @@ class CompiledNode:
 class CompiledSegment:
     """A fused segment of performance mode: see `flowfile_dagster.plan.segments.Segment`.
 
-    `lineage` by handle of the root: output column to (node id, handle, column) of other segments' roots.
+    `lineage` by handle of the root, composed across the nodes.
     """
 
     root: int
     nodes: Sequence[int]
     inputs: Sequence[int]
     reasons: Sequence[str]
-    lineage: Mapping[str, Mapping[str, Sequence[tuple[int, str, str]]] | None]
+    lineage: Mapping[str, LineageText | None]
     bundle: int | None = None
 
 

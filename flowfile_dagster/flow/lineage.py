@@ -1,4 +1,4 @@
-"""Column lineage across several nodes: from the columns of a node back to those that the group of nodes reads."""
+"""Column lineage across several nodes: from the columns of a node back to those that the group of nodes begins with."""
 
 from __future__ import annotations
 
@@ -23,15 +23,18 @@ ComposedLineage: TypeAlias = Mapping[str, tuple[ColumnSource, ...]] | None
 
 def compose_lineage(
     graph: FlowGraph, predictions: Mapping[int, NodePrediction], members: Sequence[int]
-) -> dict[tuple[int, str], ComposedLineage]:
-    """The lineage of every output of `members` (in topological order), back to outputs of nodes outside of them."""
+) -> dict[str, ComposedLineage]:
+    """The lineage of every output of the last of `members`, which are in topological order.
+
+    It goes back to outputs of nodes outside of them, and to those of members without inputs, such as readers.
+    """
     composed: dict[tuple[int, str], ComposedLineage] = {}
     inside = set(members)
     for node_id in members:
         node = graph.nodes[node_id]
         for handle in node.handles:
             composed[node_id, handle] = _compose(node, handle, predictions[node_id], composed, inside)
-    return composed
+    return {handle: composed[members[-1], handle] for handle in graph.nodes[members[-1]].handles}
 
 
 def _compose(
@@ -44,6 +47,8 @@ def _compose(
     lineage = prediction.lineage.get(handle)
     if lineage is None:
         return None
+    if not node.inputs:
+        return {column: (ColumnSource(node.node_id, handle, column),) for column in lineage}
     result: dict[str, tuple[ColumnSource, ...]] = {}
     for column, origins in lineage.items():
         found: dict[ColumnSource, None] = {}

@@ -9,9 +9,16 @@ from tests.factories import fifteen_nodes, formula, join, manual, node, write_fl
 
 def test_lineage_of_a_group_leads_to_the_columns_that_it_reads(tmp_path: Path) -> None:
     flow = load_flow(write_flow(tmp_path / "f.json", fifteen_nodes()))
-    lineage = compose_lineage(flow.graph, flow.predictions, [3, 4, 5])[5, "output-0"]
+    lineage = compose_lineage(flow.graph, flow.predictions, [3, 4, 5])["output-0"]
     assert lineage is not None
     assert lineage["e"] == (ColumnSource(1, "output-0", "a"), ColumnSource(1, "output-0", "b"))
+
+
+def test_lineage_of_a_group_ends_at_its_members_without_inputs(tmp_path: Path) -> None:
+    flow = load_flow(write_flow(tmp_path / "f.json", fifteen_nodes()))
+    lineage = compose_lineage(flow.graph, flow.predictions, [2, 13])["output-0"]
+    assert lineage is not None
+    assert lineage["j"] == (ColumnSource(2, "output-0", "c"),)
 
 
 def test_opaque_branch_of_a_join_leaves_the_columns_of_the_other_known(tmp_path: Path) -> None:
@@ -25,9 +32,8 @@ def test_opaque_branch_of_a_join_leaves_the_columns_of_the_other_known(tmp_path:
         formula(6, 5, "e", "[b] + [c]"),
     ]
     flow = load_flow(write_flow(tmp_path / "f.json", nodes))
-    composed = compose_lineage(flow.graph, flow.predictions, [3, 4, 5, 6])
-    assert composed[3, "output-0"] is None
-    lineage = composed[6, "output-0"]
+    assert compose_lineage(flow.graph, flow.predictions, [3]) == {"output-0": None}
+    lineage = compose_lineage(flow.graph, flow.predictions, [3, 4, 5, 6])["output-0"]
     assert lineage is not None
     assert lineage["d"] == (ColumnSource(1, "output-0", "b"),)
     assert "e" not in lineage

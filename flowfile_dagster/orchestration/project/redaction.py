@@ -49,12 +49,13 @@ def find_redactions(flow: CompiledFlow, config: FlowConfig) -> Redactions:
 def _of_output(
     node: CompiledNode, handle: str, given: set[str], found: Mapping[tuple[int, str], Redaction]
 ) -> Redaction:
-    inputs = [found.get((item.node_id, item.handle), NOTHING) for item in node.inputs]
     lineage = node.lineage.get(handle)
     if lineage is None:
-        return Redaction(frozenset(given), everything=any(inputs))
+        return Redaction(frozenset(given), everything=any((item.node_id, item.handle) in found for item in node.inputs))
     derived = {
-        column for column, origins in lineage.items() if any(inputs[index].hides(name) for index, name in origins)
+        column
+        for column, origins in lineage.items()
+        if any(found.get((node_id, output), NOTHING).hides(name) for node_id, output, name in origins)
     }
     return Redaction(frozenset(given | derived))
 

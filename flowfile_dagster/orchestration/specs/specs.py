@@ -17,7 +17,7 @@ from flowfile_dagster.orchestration.project.place import FlowPlace
 from flowfile_dagster.orchestration.project.project import Project
 from flowfile_dagster.orchestration.specs.sources import OutsideSource, OutsideSources
 from flowfile_dagster.orchestration.specs.translator import FlowfileTranslator, NodeOutput, OutputEdges
-from flowfile_dagster.orchestration.specs.written_files import WrittenFile, render_origins
+from flowfile_dagster.orchestration.specs.written_files import WrittenFile, render_origins, written_columns
 from flowfile_dagster.plan.sources import belongs_to
 
 
@@ -99,13 +99,7 @@ class SpecBuilder:
                     segment,
                     None if self._flowfile_url is None else _link(self._flowfile_url, flow, node),
                 )
-                columns = (
-                    self._columns_of_inputs(place, node, handle)
-                    if mode == "development"
-                    else self._column_origins(place, segment.lineage.get(handle))
-                )
-                if columns and written and segment.nodes == [node.node_id]:
-                    columns = {**columns, **written[0].column_origins()}
+                columns = self._column_origins(place, segment, handle, written_columns(written))
                 edges = OutputEdges(deps, columns, render_origins(written))
                 specs[node.node_id, handle] = self._translator.get_asset_spec(output, edges)
         observed = self._sources.observable(self._read_outside(place))
@@ -189,20 +183,19 @@ class SpecBuilder:
         own = {self._key(place, segment.root, handle) for handle in nodes[segment.root].schemas}
         return [key for key in dict.fromkeys([*inputs, *outside]) if key not in own]
 
-    def _columns_of_inputs(self, place: FlowPlace, node: CompiledNode, handle: str) -> ColumnOrigins | None:
-        lineage = node.lineage.get(handle)
-        if lineage is None:
-            return None
-        keys = [self._key(place, item.node_id, item.handle) for item in node.inputs]
-        return {column: [(keys[index], name) for index, name in origins] for column, origins in lineage.items()}
-
     def _column_origins(
-        self, place: FlowPlace, lineage: Mapping[str, Sequence[tuple[int, str, str]]] | None
+        self, place: FlowPlace, segment: CompiledSegment, handle: str, read: Mapping[tuple[int, str], dg.AssetKey]
     ) -> ColumnOrigins | None:
+        """The columns of other assets that each is made of. `read`: the writers of columns that its nodes read."""
+        lineage = segment.lineage.get(handle)
         if lineage is None:
             return None
         return {
-            column: [(self._key(place, node_id, handle), name) for node_id, handle, name in origins]
+            column: [
+                (key, name)
+                for above, output, name in origins
+                if (key := self._key(place, above, output) if above in segment.inputs else read.get((above, name)))
+            ]
             for column, origins in lineage.items()
         }
 
@@ -219,8 +212,9 @@ def _link(template: str, flow: CompiledFlow, node: CompiledNode) -> str:
 
 
 def _own_segment(node: CompiledNode) -> CompiledSegment:
-    """A node by itself, as development has it; its lineage is the node's own."""
-    return CompiledSegment(node.node_id, [node.node_id], [item.node_id for item in node.inputs], ["node"], {})
+    """A node by itself, as development has it."""
+    inputs = [item.node_id for item in node.inputs]
+    return CompiledSegment(node.node_id, [node.node_id], inputs, ["node"], node.lineage)
 
 
 def _refuse_collisions(flow: CompiledFlow, keys: Mapping[tuple[int, str], dg.AssetKey]) -> None:

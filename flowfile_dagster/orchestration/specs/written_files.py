@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import dagster as dg
 
 from flowfile_dagster.compile.form import CompiledNode
-from flowfile_dagster.orchestration.pages.metadata import ColumnOrigins
 
 
 @dataclass(frozen=True)
@@ -19,11 +18,14 @@ class WrittenFile:
     writer: CompiledNode
     writer_key: dg.AssetKey
 
-    def column_origins(self) -> ColumnOrigins:
-        """The columns that the reader gives on, each from the written one of the same name."""
-        written = {name for name, _ in self.writer.schemas.get("output-0") or ()}
-        read = (name for name, _ in self.reader.schemas.get("output-0") or ())
-        return {name: [(self.writer_key, name)] for name in read if name in written}
+
+def written_columns(files: Iterable[WrittenFile]) -> dict[tuple[int, str], dg.AssetKey]:
+    """By reader's id and column the asset that writes the column of that name."""
+    return {
+        (file.reader.node_id, name): file.writer_key
+        for file in files
+        for name, _ in file.writer.schemas.get("output-0") or ()
+    }
 
 
 def render_origins(files: Iterable[WrittenFile]) -> str:
