@@ -42,9 +42,9 @@ def frame_of(columns: Sequence[pl.Series]) -> pl.DataFrame:
     return frame
 
 
-def refuse_patterns(schema: Mapping[str, pl.DataType]) -> None:
+def refuse_patterns(names: Iterable[str]) -> None:
     """Raise a `DataError` for a column whose name is a pattern of names to Polars: it would give other columns."""
-    for name in schema:
+    for name in names:
         if name.startswith("^") and name.endswith("$"):
             raise DataError(
                 f"column {name!r} cannot be named, for Polars takes ^…$ for a pattern; rename it where it comes from"

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from flowfile_dagster.columns.schema import refuse_patterns
 from flowfile_dagster.compat import FILTERS_SHARE_NOTHING
 from flowfile_dagster.contract.node_type import NODE_FAILURES, TableFacts, Trait, by_handle
 from flowfile_dagster.contract.output_fields import apply_output_fields
@@ -94,7 +95,10 @@ def _build_chain(
         source = chain.sources[table]
         if source is None:
             return None
-        count: int = collect(frames[source.node_id][source.handle].select(pl.len())).item()
+        try:
+            count: int = collect(frames[source.node_id][source.handle].select(pl.len())).item()
+        except NODE_FAILURES:
+            return None  # whoever reads the rows tells what is wrong
         return count
 
     settings: list[Any] = [node.settings for node in nodes]
@@ -131,6 +135,8 @@ def _schemas(
         return {}
     try:
         predicted = node.kind.predict(settings, [context.schema_of(frame) for frame in given], context)
+        for schema in predicted.values():
+            refuse_patterns(schema or ())
     except NODE_FAILURES:
         return {}  # the plan itself tells what is wrong
     return {id(frame): schema for handle, frame in built.items() if (schema := predicted.get(handle)) is not None}

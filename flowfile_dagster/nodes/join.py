@@ -17,7 +17,7 @@ from pydantic import field_validator, model_validator
 
 from flowfile_dagster.columns.dtypes import generic_group
 from flowfile_dagster.columns.lineage import ColumnLineage, ColumnOrigin, identity_lineage
-from flowfile_dagster.columns.schema import rowless
+from flowfile_dagster.columns.schema import refuse_patterns, rowless
 from flowfile_dagster.contract.context import BuildContext
 from flowfile_dagster.contract.node_type import TWO_INPUTS, MaybeSchema, NodeType, TableFacts, Trait
 from flowfile_dagster.contract.settings import ColumnList, NodeSettings, SettingsBlock, TextOrEmpty
@@ -202,6 +202,7 @@ def _sides(settings: JoinSettings, left: Collection[str], right: Collection[str]
     if settings.auto_generate_selection:
         right_side = rename_overlap(left_side, right_side)
     check_names(left_side, right_side)
+    refuse_patterns(column.name for side in (left_side, right_side) for column in side.kept)
     return left_side, right_side
 
 

@@ -80,6 +80,16 @@ def test_failure_inside_a_fused_segment_is_told_as_in_development(tmp_path: Path
     assert first_lines(path, "performance") == told
 
 
+@pytest.mark.parametrize("column", ["^x$", "^.*$"])
+def test_column_that_became_a_pattern_of_names_is_told_as_in_development(tmp_path: Path, column: str) -> None:
+    there: JsonObject = {"select_input": [{"old_name": "a", "new_name": column}]}
+    back: JsonObject = {"select_input": [{"old_name": column, "new_name": "a"}]}
+    path = write_flow(tmp_path / "sales.json", [SOURCE, node(2, "select", there, 1), node(3, "select", back, 2)])
+    told = first_lines(path, "development")
+    assert list(told) == [3]
+    assert first_lines(path, "performance") == told
+
+
 LATE_ROW = 300_000
 
 

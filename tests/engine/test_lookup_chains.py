@@ -84,3 +84,14 @@ def test_result_is_that_of_the_nodes_one_by_one(how: str, engine: str, tmp_path:
     assert_frame_equal(performance.frame(9), development.frame(9), check_row_order=False)
     assert_frame_equal(pl.read_parquet(tmp_path / "rows.parquet"), rows, check_row_order=False)
     assert performance.frame(7).equals(development.frame(7))
+
+
+def test_failure_to_count_rows_is_told_of_the_node_that_reads_them(tmp_path: Path) -> None:
+    path = flow_file(tmp_path, "inner", node(8, "sort", {"sort_input": [{"column": "size"}]}, 7))
+    lines = tmp_path / "lines.parquet"
+    lines.write_bytes(b"PAR1" + b"\xff" * 60 + lines.read_bytes()[64:])  # the first page; Polars 1.39 counts its rows
+    flow = load_flow(path)
+    development = {node_id: str(error).partition("\n")[0] for node_id, error in flow.run().errors.items()}
+    performance = flow.run("performance").errors
+    assert list(development) == [1]
+    assert {node_id: str(error).partition("\n")[0] for node_id, error in performance.items()} == development

@@ -7,7 +7,7 @@ from polars.testing import assert_frame_equal
 
 from flowfile_dagster.columns.lineage import ColumnOrigin
 from flowfile_dagster.contract.node_type import TableFacts
-from flowfile_dagster.errors import DuplicateColumnError, MissingColumnError, SettingsError
+from flowfile_dagster.errors import DataError, DuplicateColumnError, MissingColumnError, SettingsError
 from flowfile_dagster.nodes import find_node_type
 from tests.nodes.node_case import LiteralContext, NodeCase, assert_node, parse_settings, run_node
 
@@ -140,6 +140,12 @@ def test_join_unusable_mapping_fails(mapping: list[str], cause: str) -> None:
 def test_join_column_listed_twice_fails() -> None:
     with pytest.raises(SettingsError, match="left_select: column 'v' is listed twice"):
         run_node("join", join(left=["v", "v"]), LEFT, RIGHT)
+
+
+@pytest.mark.parametrize("name", ["^x$", "^v.*$"])
+def test_join_column_that_becomes_a_pattern_of_names_fails(name: str) -> None:
+    with pytest.raises(DataError, match=r"Polars takes \^…\$ for a pattern"):
+        run_node("join", join(left=[{"old_name": "v", "new_name": name}]), LEFT, RIGHT)
 
 
 def test_join_cross_is_no_kind_of_join() -> None:
