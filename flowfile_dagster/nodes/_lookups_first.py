@@ -12,6 +12,8 @@ from flowfile_dagster.nodes._columns import unused_name
 
 #: A lookup is small beside a table that has so many times as many rows; the joins of equal tables are equally dear.
 _SMALL = 2
+#: What a lookup may add to another one that is held in memory while it is joined.
+_FEW_COLUMNS = 10
 
 
 class Place(NamedTuple):
@@ -23,17 +25,22 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Lookup:
-    """One of the joins, inner or left. `keys`: what is looked up, each with a column of the table that is joined."""
+    """One of the joins, inner or left. `keys`: what is looked up, each with a column of the table that is joined.
+
+    `width`: how many columns of that table are kept.
+    """
 
     is_inner: bool
     keys: tuple[tuple[Place, str], ...]
+    width: int = 1
 
 
 def find_holders(lookups: Sequence[Lookup], rows: Callable[[int], int | None], whole: Iterable[int]) -> tuple[int, ...]:
     """For each lookup the table that it is joined to; 0 is the first one, with all that is joined to that before.
 
-    It is joined to the lookup in which its keys stand, where that gives the same rows and takes less: where that one is
-    small beside the table that it is itself joined to, and nothing drops rows of that table before.
+    It is joined to the lookup in which its keys stand, where that gives the same rows and takes less. For this the one
+    must be no larger than the other, and the other small beside the table that it is itself joined to; and of that
+    table no rows may be dropped before, nor by a filtered lookup that is drawn between the two.
 
     Args:
         lookups: the joins in order.
@@ -41,17 +48,19 @@ def find_holders(lookups: Sequence[Lookup], rows: Callable[[int], int | None], w
         whole: the tables of which no setting drops rows.
     """
     holders: list[int] = []
-    whole = set(whole)
-    beside_whole: set[int] = set()
+    unfiltered, still_whole = frozenset(whole), set(whole)
+    may_hold: set[int] = set()
     for number, lookup in enumerate(lookups, start=1):
         (table, *others) = {place.table for place, _ in lookup.keys}
-        fits = not others and table in beside_whole and _gives_the_same(lookups[table - 1], lookup)
-        holder = table if fits and _is_small(rows(table), rows(holders[table - 1])) else 0
-        holders.append(holder)
-        if holder in whole:
-            beside_whole.add(number)
+        fits = not others and table in may_hold and _gives_the_same(lookups[table - 1], lookup)
+        holder = table if fits and _takes_less(lookup, rows(number), rows(table), rows(holders[table - 1])) else 0
+        if lookup.is_inner and number not in unfiltered:
+            may_hold.difference_update(held for held, by in enumerate(holders, start=1) if by == holder)
+        if holder in still_whole:
+            may_hold.add(number)
         if lookup.is_inner:
-            whole.discard(holder)
+            still_whole.discard(holder)
+        holders.append(holder)
     return tuple(holders)
 
 
@@ -60,8 +69,10 @@ def _gives_the_same(lookup: Lookup, its_own: Lookup) -> bool:
     return lookup.is_inner or not its_own.is_inner
 
 
-def _is_small(rows: int | None, beside: int | None) -> bool:
-    return rows is not None and beside is not None and _SMALL * rows <= beside
+def _takes_less(lookup: Lookup, rows: int | None, of_holder: int | None, beside: int | None) -> bool:
+    if rows is None or of_holder is None or beside is None:
+        return False
+    return rows <= of_holder and _SMALL * of_holder <= beside and lookup.width <= _FEW_COLUMNS
 
 
 def join_by_holders(

@@ -142,8 +142,9 @@ class Join(NodeType[JoinSettings]):
         lookups: list[Lookup] = []
         for number, (settings, frame) in enumerate(zip(chain, frames[1:], strict=True), start=1):
             how, pairs = settings.join_input.how, settings.join_input.join_mapping
-            lookups.append(Lookup(how == "inner", tuple((places[pair.left_col], pair.right_col) for pair in pairs)))
             columns = _output(how, *_sides(settings, places, context.schema_of(frame)))
+            keys = tuple((places[pair.left_col], pair.right_col) for pair in pairs)
+            lookups.append(Lookup(how == "inner", keys, width=sum(side for side, _ in columns)))
             places = {
                 column.name: Place(number, column.source) if side else places[column.source] for side, column in columns
             }

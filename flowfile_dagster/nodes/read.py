@@ -46,6 +46,8 @@ _FOLDER_EXTENSIONS = {"csv": "csv", "parquet": "parquet", "ipc": "arrow"}
 _URL_TYPES = frozenset({"csv", "parquet", "ndjson", "ipc"})
 _COLUMNAR_TYPES = frozenset({"parquet", "ipc"})
 _LAZY_TYPES = frozenset({"csv", "parquet", "ipc", "ndjson"})
+#: Types of columns by which Polars' parquet reader panics when it filters.
+_UNFILTERED = (pl.Int128, pl.UInt128, pl.Null)
 #: csv keys that a json file has a use for, or that say nothing about the data.
 _JSON_KEYS = frozenset({"file_type", "encoding", "infer_schema_length", "ignore_errors", "row_delimiter"})
 
@@ -238,8 +240,11 @@ def _scan_parquet(source: str | list[str], **options: Any) -> pl.LazyFrame:
     On Polars 1.39 it fails on Null, too. Columns of these types are computed, to the values they have: what is computed
     is not filtered by while it is read.
     """
-    plain = pl.col(pl.Int128, pl.UInt128, pl.Null).to_physical()
-    return pl.scan_parquet(source, **options).with_columns(plain, pl.col(pl.Time).to_physical().cast(pl.Time))
+    frame = pl.scan_parquet(source, **options)
+    types = set(frame.collect_schema().dtypes())
+    if types.isdisjoint((*_UNFILTERED, pl.Time)):
+        return frame
+    return frame.with_columns(pl.col(*_UNFILTERED).to_physical(), pl.col(pl.Time).to_physical().cast(pl.Time))
 
 
 def _scan_text(file: ReceivedFile, table: CsvTable, located: Located, context: BuildContext) -> pl.LazyFrame:
