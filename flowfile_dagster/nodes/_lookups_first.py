@@ -32,7 +32,7 @@ class Lookup:
 
     is_inner: bool
     keys: tuple[tuple[Place, str], ...]
-    width: int = 1
+    width: int
 
 
 def find_holders(lookups: Sequence[Lookup], rows: Callable[[int], int | None], whole: Iterable[int]) -> tuple[int, ...]:
@@ -54,7 +54,7 @@ def find_holders(lookups: Sequence[Lookup], rows: Callable[[int], int | None], w
         (table, *others) = {place.table for place, _ in lookup.keys}
         fits = not others and table in may_hold and _gives_the_same(lookups[table - 1], lookup)
         holder = table if fits and _takes_less(lookup, rows(number), rows(table), rows(holders[table - 1])) else 0
-        if lookup.is_inner and number not in unfiltered:
+        if lookup.is_inner and number not in unfiltered:  # then it comes before what these would hold
             may_hold.difference_update(held for held, by in enumerate(holders, start=1) if by == holder)
         if holder in still_whole:
             may_hold.add(number)

@@ -8,11 +8,11 @@ ALL = {0, 1, 2, 3}
 
 
 def inner(table: int) -> Lookup:
-    return Lookup(is_inner=True, keys=((Place(table, "key"), "key"),))
+    return Lookup(is_inner=True, keys=((Place(table, "key"), "key"),), width=1)
 
 
 def left(table: int) -> Lookup:
-    return Lookup(is_inner=False, keys=((Place(table, "key"), "key"),))
+    return Lookup(is_inner=False, keys=((Place(table, "key"), "key"),), width=1)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_lookup_of_a_small_lookup_is_joined_to_it(
 
 
 def test_lookup_that_needs_two_tables_is_joined_to_the_first() -> None:
-    both = Lookup(is_inner=True, keys=((Place(0, "a"), "a"), (Place(1, "b"), "b")))
+    both = Lookup(is_inner=True, keys=((Place(0, "a"), "a"), (Place(1, "b"), "b")), width=1)
     assert find_holders([inner(0), both], [100, 10, 10].__getitem__, ALL) == (0, 0)
 
 
