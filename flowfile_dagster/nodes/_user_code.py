@@ -341,8 +341,8 @@ def _is_volatile(node: ast.AST, own_names: frozenset[str]) -> bool:
             return "time" not in own_names
         case ast.Attribute(attr=name):
             return name in _CLOCK_METHODS
-        case ast.Call(func=ast.Attribute(attr="shuffle"), args=[_, *_]):
-            return False
+        case ast.Call(func=ast.Attribute(attr="shuffle"), args=[seed, *_]):
+            return not _is_seed(seed)
         case ast.Call(func=ast.Attribute(attr="sample" | "shuffle")):
             return not _has_seed(node)
         case ast.Call(func=ast.Attribute(attr="rank")):
@@ -353,7 +353,8 @@ def _is_volatile(node: ast.AST, own_names: frozenset[str]) -> bool:
 
 
 def _has_seed(call: ast.Call) -> bool:
-    return any(
-        keyword.arg == "seed" and not (isinstance(keyword.value, ast.Constant) and keyword.value.value is None)
-        for keyword in call.keywords
-    )
+    return any(keyword.arg == "seed" and _is_seed(keyword.value) for keyword in call.keywords)
+
+
+def _is_seed(value: ast.expr) -> bool:
+    return not (isinstance(value, ast.Constant) and value.value is None)

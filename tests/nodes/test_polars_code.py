@@ -229,6 +229,7 @@ def test_polars_code_runs_neither_in_check_nor_in_prediction(capsys: pytest.Capt
         ("output_df = input_df.collect().sample(1)", True),
         ("output_df = input_df.collect().sample(1, seed=3)", False),
         ("input_df.select(pl.col('a').shuffle(seed=None))", True),
+        ("input_df.select(pl.col('a').shuffle(None))", True),
         ("input_df.select(pl.col('a').shuffle(3))", False),
         ("output_df = input_df.with_columns(t=pl.lit(time.time()))", True),
         ("output_df = input_df.with_columns(t=pl.lit(datetime.date.today()))", True),
