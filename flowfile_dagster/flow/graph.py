@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -166,25 +166,34 @@ def in_order(nodes: Mapping[int, FlowNode], path: Path) -> dict[int, FlowNode]:
     Raises:
         FlowFileError: the edges form a cycle; names its nodes.
     """
-    waiting = {node_id: {item.node_id for item in node.inputs} for node_id, node in nodes.items()}
-    readers: dict[int, list[int]] = {}
-    for node_id, sources in waiting.items():
-        for source_id in sources:
-            readers.setdefault(source_id, []).append(node_id)
-    ready = [node_id for node_id, sources in waiting.items() if not sources]
-    heapq.heapify(ready)
-    ordered: dict[int, FlowNode] = {}
-    while ready:
-        node_id = heapq.heappop(ready)
-        ordered[node_id] = nodes[node_id]
-        for reader in readers.get(node_id, ()):
-            waiting[reader].discard(node_id)
-            if not waiting[reader]:
-                heapq.heappush(ready, reader)
+    reads = {node_id: {item.node_id for item in node.inputs} for node_id, node in nodes.items()}
+    ordered = {node_id: nodes[node_id] for node_id in topological_order(reads)}
     if len(ordered) < len(nodes):
-        cycle = _find_cycle({node_id: sources for node_id, sources in waiting.items() if node_id not in ordered})
+        cycle = _find_cycle({node_id: sources for node_id, sources in reads.items() if node_id not in ordered})
         text = " -> ".join(str(node_id) for node_id in cycle[:20])
         raise FlowFileError(str(path), [Problem("input_ids", f"the nodes form a cycle: {text}", cycle[0])])
+    return ordered
+
+
+def topological_order(reads: Mapping[int, Collection[int]]) -> list[int]:
+    """Each number after those that it reads, the smallest first among those that could come next.
+
+    Those in a cycle, and those after one, are left out.
+    """
+    left = {number: len(sources) for number, sources in reads.items()}
+    readers: dict[int, list[int]] = {}
+    for number, sources in reads.items():
+        for source in sources:
+            readers.setdefault(source, []).append(number)
+    ready = [number for number, count in left.items() if count == 0]
+    heapq.heapify(ready)
+    ordered: list[int] = []
+    while ready:
+        ordered.append(heapq.heappop(ready))
+        for reader in readers.get(ordered[-1], ()):
+            left[reader] -= 1
+            if left[reader] == 0:
+                heapq.heappush(ready, reader)
     return ordered
 
 

@@ -5,12 +5,11 @@ That is one dear node; or the cheap beginning of several sinks, which then read 
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
 
 from flowfile_dagster.contract.node_type import Trait
-from flowfile_dagster.flow.graph import FlowGraph
+from flowfile_dagster.flow.graph import FlowGraph, topological_order
 from flowfile_dagster.plan.segments import ONCE_ONLY, Segment, delivers_table, passes_input_on
 
 #: Polars plans all of a bundle at once; beyond this number of results storing the shared node is the safer way.
@@ -71,22 +70,13 @@ def in_bundle_order(segments: Mapping[int, Segment], order: Sequence[int]) -> tu
     for segment in sorted(segments.values(), key=lambda segment: place[segment.root]):
         groups.setdefault(segment.root if segment.bundle is None else segment.bundle, []).append(segment)
     group_of = {segment.root: key for key, members in groups.items() for segment in members}
-    reads = {key: {group_of[root] for segment in groups[key] for root in segment.inputs} for key in groups}
-    readers: dict[int, list[int]] = {key: [] for key in groups}
-    for key, sources in reads.items():
-        for source in sources:
-            readers[source].append(key)
     rank = {key: index for index, key in enumerate(groups)}
-    ready = [(rank[key], key) for key, sources in reads.items() if not sources]
-    ordered: list[Segment] = []
-    while ready:
-        _, key = heapq.heappop(ready)
-        ordered.extend(groups[key])
-        for reader in readers[key]:
-            reads[reader].discard(key)
-            if not reads[reader]:
-                heapq.heappush(ready, (rank[reader], reader))
-    return tuple(ordered)
+    reads = {
+        rank[key]: {rank[group_of[root]] for segment in members for root in segment.inputs}
+        for key, members in groups.items()
+    }
+    in_rank = list(groups.values())
+    return tuple(segment for index in topological_order(reads) for segment in in_rank[index])
 
 
 def _checks_above(segments: Mapping[int, Segment]) -> dict[int, frozenset[int]]:
