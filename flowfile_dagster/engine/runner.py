@@ -37,8 +37,8 @@ from flowfile_dagster.store.store import ResultStore
 
 #: Whether what is below a node may run, given all results so far.
 Verify: TypeAlias = Callable[[int, Mapping[int, Manifest]], bool]
-#: Told of segments before they are computed together.
-Announce: TypeAlias = Callable[[Sequence[Segment]], None]
+#: Told of segments before they are computed together, given all results so far.
+Announce: TypeAlias = Callable[[Sequence[Segment], Mapping[int, Manifest]], None]
 
 
 def run_segments(
@@ -132,7 +132,7 @@ class _Run:
     def _announce(self, wanted: Sequence[SegmentWork]) -> None:
         unknown = [work.segment for work in wanted if work.known is None]
         if self.announce is not None and unknown:
-            self.announce(unknown)
+            self.announce(unknown, self.progress.manifests)
 
     def _work(self, stage: Stage, members: Members) -> SegmentWork:
         is_target = stage.node_id in self.targets

@@ -63,6 +63,7 @@ class FlowStep:
         self._context = context
         self._partition = partition
         self._flow = flow
+        self._names = {node.node_id: node.name for node in flow.nodes}
         self._failures: list[NodeError] = []
         self._not_run: list[int] = []
 
@@ -130,27 +131,24 @@ class FlowStep:
         ref = self._store.latest(key)
         return None if ref is None else self._store.find(ref.node_hash)
 
-    def _announce(self, graph: FlowGraph, mode: ExecutionMode, segments: Sequence[Segment]) -> None:
+    def _announce(
+        self, graph: FlowGraph, mode: ExecutionMode, segments: Sequence[Segment], made: Mapping[int, Manifest]
+    ) -> None:
         """Say what is computed together, and from how much: all that is known of a step that is killed.
 
         In development, where most nodes take less time than this, only of nodes that may well kill it.
         """
-        names = node_names(graph)
         lines = []
         for segment in segments:
-            members = " -> ".join(names[node_id] for node_id in segment.nodes)
             read = (source for node_id in segment.nodes for source in sources_of(graph.nodes[node_id], graph))
             size = sum(_size(path) for source in read for path in source.files)
-            size += sum(map(self._stored_bytes, segment.inputs))
+            size += sum(table.bytes for root in segment.inputs if root in made for table in made[root].outputs.values())
             runs_code = Trait.RUNS_USER_CODE in graph.nodes[segment.root].traits
             if mode == "performance" or runs_code or size >= _LARGE:
+                members = " -> ".join(self._names[node_id] for node_id in segment.nodes)
                 lines.append(f"{graph.location(segment.root)}{COMPUTING}{members}, from {size:,} bytes")
         if lines:
             self._context.log.info("\n".join(lines))
-
-    def _stored_bytes(self, node_id: int) -> int:
-        latest = self._latest(self._ref_key(node_id))
-        return sum(table.bytes for table in latest.outputs.values()) if latest else 0
 
     def _ref_key(self, node_id: int) -> Sequence[str]:
         return of_partition(self._specs.ref_key(node_id), self._partition)
