@@ -19,7 +19,7 @@ def render_snippet(node: FlowNode, names: Mapping[int, str], predictions: Mappin
     So it is for a node that reads one of several outputs of another, and where output fields are asked for.
     """
     settings: Any = node.settings
-    if not node.can_run or (settings.output_field_config and settings.output_field_config.is_active):
+    if not node.can_run or node.output_fields is not None:
         return ""
     schemas = [predictions[item.node_id].schemas for item in node.inputs]
     if any(len(schema) > 1 for schema in schemas):

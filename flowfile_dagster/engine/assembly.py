@@ -30,10 +30,9 @@ def build_node(node: FlowNode, frames: Sequence[pl.LazyFrame], context: NodeCont
     """The node's outputs by handle, with the common output fields step applied."""
     settings: Any = node.settings
     outputs = by_handle(node.kind.compute(settings, frames, context))
-    config = settings.output_field_config
-    if config is not None and config.is_active:
+    if node.output_fields is not None:
         for handle in output_field_handles(node):
-            outputs[handle] = apply_output_fields(config, outputs[handle])
+            outputs[handle] = apply_output_fields(node.output_fields, outputs[handle])
     return {handle: outputs[handle] for handle in node.handles}
 
 
@@ -130,8 +129,7 @@ def _schemas(
 ) -> dict[int, pl.Schema]:
     """The schemas of a node's frames by identity, from those of its inputs alone: a long plan is not planned again."""
     settings: Any = node.settings
-    config = settings.output_field_config
-    if not given or node.traits & _NOT_PREDICTED or (config is not None and config.is_active):
+    if not given or node.traits & _NOT_PREDICTED or node.output_fields is not None:
         return {}
     try:
         predicted = node.kind.predict(settings, [context.schema_of(frame) for frame in given], context)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from flowfile_dagster.contract.node_type import NodeType, Trait
-from flowfile_dagster.contract.settings import NodeSettings, ParameterValue
+from flowfile_dagster.contract.settings import NodeSettings, OutputFieldConfig, ParameterValue
 from flowfile_dagster.errors import (
     DataError,
     FlowFileError,
@@ -59,6 +59,12 @@ class FlowNode:
     def traits(self) -> frozenset[Trait]:
         """How the node behaves under its settings."""
         return self.kind.traits if self.settings is None else self.kind.traits_of(self.settings)
+
+    @property
+    def output_fields(self) -> OutputFieldConfig | None:
+        """The columns that it must deliver, if its settings say so."""
+        config = self.settings.output_field_config if self.settings else None
+        return config if config is not None and config.is_active else None
 
     @cached_property
     def handles(self) -> tuple[str, ...]:

@@ -74,8 +74,7 @@ def _with_stored(
 ) -> NodePrediction:
     """The prediction with the schemas of a result in place of opaque ones, and the lineage that these allow."""
     schemas = {handle: stored.get(handle) if given is None else given for handle, given in prediction.schemas.items()}
-    config = node.settings.output_field_config if node.settings else None
-    if config is not None and config.is_active:
+    if node.output_fields is not None:
         return replace(prediction, schemas=schemas)
     lineage = {
         handle: columns if prediction.schemas[handle] is not None else _lineage(node, inputs, schemas[handle])
@@ -122,8 +121,8 @@ def _lineage(node: FlowNode, inputs: list[MaybeSchema], output: MaybeSchema) -> 
 def _apply_output_fields(
     node: FlowNode, schemas: dict[str, MaybeSchema], lineage: dict[str, ColumnLineage | None]
 ) -> None:
-    config = node.settings.output_field_config if node.settings else None
-    if config is None or not config.is_active:
+    config = node.output_fields
+    if config is None:
         return
     for handle in output_field_handles(node):
         schema = schemas.get(handle)

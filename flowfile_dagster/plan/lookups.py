@@ -49,8 +49,7 @@ def lookup_chains(
 
 
 def _looks_up(node: FlowNode) -> bool:
-    config = node.settings.output_field_config if node.settings else None
-    return Trait.LOOKUP in node.traits and not (config is not None and config.is_active)
+    return Trait.LOOKUP in node.traits and node.output_fields is None
 
 
 def _is_alike(graph: FlowGraph, before: int, node_id: int) -> bool:

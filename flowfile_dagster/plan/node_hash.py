@@ -29,14 +29,13 @@ def canonical_hash(value: Any) -> str:
 def settings_hash(node: FlowNode) -> str:
     """What the node itself says, without its inputs: the static part, and Dagster's code version."""
     settings: Any = node.settings
-    config = settings.output_field_config if settings else None
     return canonical_hash(
         {
             "format": HASH_FORMAT,
             "type": node.node_type,
             "semantics": node.kind.semantics_version,
             "settings": None if settings is None else node.kind.identity(settings),
-            "output_fields": config.model_dump(mode="json") if config and config.is_active else None,
+            "output_fields": None if node.output_fields is None else node.output_fields.model_dump(mode="json"),
         }
     )
 

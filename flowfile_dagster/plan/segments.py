@@ -43,8 +43,7 @@ def wanted_roots(segments: Sequence[Segment]) -> tuple[int, ...]:
 
 def passes_input_on(node: FlowNode) -> bool:
     """Whether a node delivers its first input as it is."""
-    config = node.settings.output_field_config if node.settings else None
-    return Trait.PASSTHROUGH in node.traits and bool(node.inputs) and not (config is not None and config.is_active)
+    return Trait.PASSTHROUGH in node.traits and bool(node.inputs) and node.output_fields is None
 
 
 def delivers_table(graph: FlowGraph, segment: Segment) -> bool:
